@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 /// The version written by this build. Every older version stays readable.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// Label of the event at which warm-up ends. Intervals that start before it are not part of any
+/// latency figure, so an interval never reaches across it.
+pub const MEASURING_STARTS: &str = "measuring starts";
+
 /// One run: an experiment, its circumstances, and what each scenario gave.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +36,8 @@ pub struct RunRecord {
     pub dirty: bool,
     /// Version of the load generator.
     pub loadgen_version: String,
+    /// Command line that repeats the run from the root of the checkout, seed included.
+    pub command: String,
     /// Seed of every random choice of the run.
     pub seed: u64,
     /// The machine.
@@ -199,7 +205,7 @@ pub struct Percentiles {
 pub struct Event {
     /// Seconds from the first intended send of the scenario.
     pub at_s: f64,
-    /// What happened, for example `measuring starts`.
+    /// What happened: [`MEASURING_STARTS`], or for example `backend paused`.
     pub label: String,
 }
 

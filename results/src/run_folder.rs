@@ -1,0 +1,301 @@
+//! Writing a run: everything or nothing.
+//!
+//! Owns the names of the files of a run, the hidden folder a run is written into and the rename
+//! that makes it appear. Must not know what is measured.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+use thiserror::Error;
+
+use crate::hlog::HlogWriter;
+use crate::record::{Files, RunRecord, SCHEMA_VERSION};
+use crate::run::RECORD_FILE;
+use crate::series::SeriesWriter;
+
+/// Hidden folders that hold a run until it is complete start with this.
+const HIDDEN_PREFIX: &str = ".unfinished-";
+
+/// A hidden folder younger than this is left alone: its owner may not have locked it yet.
+const SWEEP_AGE: Duration = Duration::from_secs(60);
+
+/// Why a run could not be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunFolderError {
+    /// The file system refused.
+    #[error("`{path}` cannot be written")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An id or a scenario's name that cannot be part of a file name.
+    #[error(
+        "`{name}` cannot name a file: 1 to 100 letters, digits, `-`, `_` and `.`, not starting with `.`"
+    )]
+    Name {
+        /// The name as it was given.
+        name: String,
+    },
+    /// There is a run of that id.
+    #[error("`{path}` exists already")]
+    Exists {
+        /// Folder of the other run.
+        path: PathBuf,
+    },
+    /// The record does not belong into this folder.
+    #[error("record of run `{found}` cannot be written as run `{expected}`")]
+    WrongId {
+        /// Id the folder was created with.
+        expected: String,
+        /// Id in the record.
+        found: String,
+    },
+    /// The record claims another version than this build writes.
+    #[error("record states schema version {found}, this build writes {SCHEMA_VERSION}")]
+    WrongVersion {
+        /// Version in the record.
+        found: u32,
+    },
+    /// The record names a file that was never written.
+    #[error("record names the file `{name}`, which was not written")]
+    MissingFile {
+        /// Name in the record.
+        name: String,
+    },
+    /// The record cannot be put into JSON.
+    #[error("record cannot be serialised")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A run being written, invisible until [`RunFolder::commit`]. Dropping it removes it.
+#[derive(Debug)]
+pub struct RunFolder {
+    id: String,
+    target: PathBuf,
+    hidden: TempDir,
+    /// Held open and locked as long as the run is being written; ends with the process.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Starts a run of that id below `parent`, which is created if it is missing.
+    ///
+    /// Removes what killed processes left unfinished there.
+    pub fn create(parent: &Path, id: &str) -> Result<Self, RunFolderError> {
+        check_name(id)?;
+        fs::create_dir_all(parent).map_err(|source| io_error(parent, source))?;
+        let target = parent.join(id);
+        if target.exists() {
+            return Err(RunFolderError::Exists { path: target });
+        }
+        sweep(parent, SystemTime::now());
+        let hidden = hidden_folder(parent).map_err(|source| io_error(parent, source))?;
+        let lock = lock(hidden.path()).map_err(|source| io_error(hidden.path(), source))?;
+        Ok(Self {
+            id: id.to_owned(),
+            target,
+            hidden,
+            _lock: lock,
+        })
+    }
+
+    /// Where the run is until it is committed, for files that other tools write.
+    pub fn path(&self) -> &Path {
+        self.hidden.path()
+    }
+
+    /// Names of a scenario's files, as they belong into its record.
+    pub fn files(scenario: &str) -> Result<Files, RunFolderError> {
+        check_name(scenario)?;
+        Ok(Files {
+            hlog: format!("{scenario}.hlog"),
+            series: format!("{scenario}.series.csv"),
+        })
+    }
+
+    /// Starts the interval log of a scenario.
+    pub fn hlog(&self, scenario: &str) -> Result<HlogWriter, RunFolderError> {
+        let path = self.path().join(Self::files(scenario)?.hlog);
+        File::create_new(&path)
+            .and_then(HlogWriter::new)
+            .map_err(|source| RunFolderError::Io { path, source })
+    }
+
+    /// Starts the series of a scenario.
+    pub fn series(&self, scenario: &str) -> Result<SeriesWriter, RunFolderError> {
+        let path = self.path().join(Self::files(scenario)?.series);
+        File::create_new(&path)
+            .and_then(SeriesWriter::new)
+            .map_err(|source| RunFolderError::Io { path, source })
+    }
+
+    /// Writes the record and makes the run appear under its id; returns its folder.
+    pub fn commit(self, record: &RunRecord) -> Result<PathBuf, RunFolderError> {
+        self.check(record)?;
+        let json = self.path().join(RECORD_FILE);
+        let mut text = serde_json::to_string_pretty(record)?;
+        text.push('\n');
+        File::create_new(&json)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|source| io_error(&json, source))?;
+        sync(self.path()).map_err(|source| io_error(self.path(), source))?;
+        if self.target.exists() {
+            return Err(RunFolderError::Exists { path: self.target });
+        }
+        fs::rename(self.path(), &self.target).map_err(|source| io_error(&self.target, source))?;
+        // The hidden name is gone; keeping the handle from removing it is all that is left to do.
+        let _ = self.hidden.keep();
+        Ok(self.target)
+    }
+
+    fn check(&self, record: &RunRecord) -> Result<(), RunFolderError> {
+        if record.id != self.id {
+            let (expected, found) = (self.id.clone(), record.id.clone());
+            return Err(RunFolderError::WrongId { expected, found });
+        }
+        if record.schema_version != SCHEMA_VERSION {
+            return Err(RunFolderError::WrongVersion {
+                found: record.schema_version,
+            });
+        }
+        let named = record.scenarios.iter().map(|scenario| &scenario.files);
+        let mut names = named.flat_map(|files| [&files.hlog, &files.series]);
+        match names.find(|name| !self.path().join(name).is_file()) {
+            Some(name) => Err(RunFolderError::MissingFile { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), RunFolderError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let fits = (1..=100).contains(&name.len()) && !name.starts_with('.');
+    if fits && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(RunFolderError::Name {
+        name: name.to_owned(),
+    })
+}
+
+fn hidden_folder(parent: &Path) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(HIDDEN_PREFIX);
+    // The folder becomes the published run, so it must not keep the privacy of a temporary one.
+    #[cfg(unix)]
+    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755));
+    builder.tempdir_in(parent)
+}
+
+fn lock(folder: &Path) -> io::Result<File> {
+    let handle = File::open(folder)?;
+    handle.lock_shared()?;
+    Ok(handle)
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes hidden folders whose owner is gone. What cannot be removed is left for the next time:
+/// it is invisible and must not keep anyone from measuring.
+fn sweep(parent: &Path, now: SystemTime) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    for entry in entries {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(HIDDEN_PREFIX)
+            && is_abandoned(&entry.path(), now)
+        {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn is_abandoned(folder: &Path, now: SystemTime) -> bool {
+    let modified = fs::metadata(folder).and_then(|metadata| metadata.modified());
+    let age = modified.ok().and_then(|at| now.duration_since(at).ok());
+    age.is_some_and(|age| age > SWEEP_AGE)
+        && File::open(folder).is_ok_and(|handle| handle.try_lock().is_ok())
+}
+
+fn io_error(path: &Path, source: io::Error) -> RunFolderError {
+    RunFolderError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(parent: &Path) -> usize {
+        fs::read_dir(parent)
+            .expect("the parent was created")
+            .count()
+    }
+
+    fn parent() -> TempDir {
+        tempfile::tempdir().expect("the system has a temporary folder")
+    }
+
+    #[test]
+    fn a_run_that_is_dropped_leaves_nothing() {
+        let parent = parent();
+        let folder = RunFolder::create(parent.path(), "r1").expect("the id is free");
+        folder.hlog("cache").expect("the name is plain");
+        assert_eq!(entries(parent.path()), 1);
+        drop(folder);
+        assert_eq!(entries(parent.path()), 0);
+    }
+
+    #[test]
+    fn a_killed_run_is_swept_and_a_live_one_is_not() {
+        let parent = parent();
+        let live = RunFolder::create(parent.path(), "r1").expect("the id is free");
+        let dead = parent.path().join(".unfinished-dead");
+        fs::create_dir(&dead).expect("the name is free");
+        sweep(parent.path(), SystemTime::now());
+        assert!(dead.exists(), "a young folder may be about to be locked");
+        sweep(parent.path(), SystemTime::now() + 2 * SWEEP_AGE);
+        assert!(!dead.exists() && live.path().exists());
+    }
+
+    #[test]
+    fn a_name_that_would_leave_the_folder_is_refused() {
+        #[track_caller]
+        fn check(name: &str, plain: bool) {
+            assert_eq!(RunFolder::files(name).is_ok(), plain, "{name}");
+        }
+        check("cache", true);
+        check("unique-callout_2.5", true);
+        check("", false);
+        check("..", false);
+        check(".hidden", false);
+        check("a/b", false);
+        check("a b", false);
+        check(&"x".repeat(101), false);
+    }
+
+    #[test]
+    fn an_id_that_is_taken_is_refused() {
+        let parent = parent();
+        fs::create_dir(parent.path().join("r1")).expect("the name is free");
+        let error = RunFolder::create(parent.path(), "r1").expect_err("the id is taken");
+        assert!(matches!(error, RunFolderError::Exists { .. }));
+    }
+}
