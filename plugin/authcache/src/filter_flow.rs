@@ -1,0 +1,353 @@
+//! One request as a state machine: events in, steps out.
+//!
+//! Owns [`FilterFlow`]: what becomes of each request under one configuration. Must not know the host,
+//! the arithmetic of limits, or the text of the protocol.
+//!
+//! A request is a *hit* when what is cached decides it at once, and a *miss* when the backend has to be
+//! asked. Misses of one application share one call: its answer becomes the record, and those who
+//! waited are decided from it one after the other, so a limit of 1 lets one of them in. A request that
+//! no record can decide, for a metric or a key that answers do not show, has a call of its own. A
+//! definite denial outranks what the settings say for an outage, for those who waited too.
+
+mod answers;
+mod cached;
+mod direct;
+mod flights;
+mod outage;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::callout::{CallKind, Callout};
+use crate::config::{Mode, OnOutage, Settings};
+use crate::counters::Counter;
+use crate::credentials::{Credential, CredentialError, CredentialRef};
+use crate::protocol::request::{self, Caller};
+use crate::record::Lifetimes;
+use crate::reply::{Denial, DenialKind, LocalReply};
+use crate::request::{RequestView, split_target};
+use crate::service::{Route, ServedService};
+use crate::time::UnixMillis;
+use crate::token_bucket::TokenBucket;
+use crate::usage::Usage;
+use crate::worker::WorkerState;
+
+use cached::{Asked, Cached, Why};
+use flights::{Flights, Waiter};
+
+/// The request of one client, by its number in the host.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct StreamId(pub u32);
+
+/// A call that several requests may wait for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct FlightId(pub u64);
+
+/// Most requests of one worker that wait for the backend. More are treated as an outage.
+pub const MAX_WAITING: usize = 10_000;
+
+/// What the host has to do with a request.
+#[derive(Debug)]
+pub enum Step {
+    /// Let it through.
+    Continue,
+    /// Answer it.
+    Reply(LocalReply),
+    /// Make this call for this request alone, and hand its outcome to
+    /// [`FilterFlow::on_direct_outcome`] with the question. Nobody else waits for it, so it may
+    /// end with the client.
+    Ask(Question, Callout),
+    /// Pause it. Calls to make are at [`FilterFlow::next_callout`]; they must outlive the client.
+    Wait,
+}
+
+/// What becomes of a request that was paused.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Resolution {
+    /// It goes on.
+    Continue,
+    /// It is answered.
+    Reply(LocalReply),
+}
+
+/// A paused request that is decided.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Resumption {
+    /// The request.
+    pub stream: StreamId,
+    /// Its fate.
+    pub resolution: Resolution,
+}
+
+/// What a request asks the backend, kept until the answer comes.
+#[derive(Clone, Debug)]
+pub struct Question {
+    service: usize,
+    credential: Credential,
+    usage: Usage,
+}
+
+/// The flow of all requests under one configuration.
+#[derive(Debug)]
+pub struct FilterFlow {
+    settings: Settings,
+    services: Vec<Rc<ServedService>>,
+    flights: Flights,
+    waiting: BTreeMap<StreamId, FlightId>,
+    /// Reused from request to request.
+    usage: Usage,
+}
+
+impl FilterFlow {
+    /// Begins with `settings`, which also bound the memory of the worker.
+    pub fn new(settings: Settings, worker: &mut WorkerState, now: UnixMillis) -> Self {
+        let seed = worker.seeds.hash;
+        let mut register = |service: &crate::config::Service| {
+            let route = Route::of(&settings, service);
+            worker
+                .services
+                .register(seed, route, service.metrics.clone())
+        };
+        let services = settings.services.iter().map(&mut register).collect();
+        worker.bound(settings.cache.memory);
+        let rate = strangers_per_second(&settings);
+        worker
+            .strangers
+            .get_or_insert_with(|| TokenBucket::new(rate, now))
+            .set_rate(rate);
+        Self {
+            settings,
+            services,
+            flights: Flights::default(),
+            waiting: BTreeMap::new(),
+            usage: Usage::default(),
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Decides a request.
+    pub fn on_request<R: RequestView>(
+        &mut self,
+        worker: &mut WorkerState,
+        request: &R,
+        stream: StreamId,
+        now: UnixMillis,
+    ) -> Step {
+        let mut usage = std::mem::take(&mut self.usage);
+        usage.clear();
+        let step = self
+            .decide(worker, request, &mut usage, stream, now)
+            .unwrap_or_else(|denial| Step::Reply(self.deny(worker, &denial)));
+        self.usage = usage;
+        step
+    }
+
+    /// The next call to make for those who wait.
+    pub fn next_callout(&mut self) -> Option<(FlightId, Callout)> {
+        loop {
+            let id = self.flights.next_to_send()?;
+            if let Some(callout) = self
+                .flights
+                .question(id)
+                .and_then(|asked| self.callout(asked))
+            {
+                return Some((id, callout));
+            }
+        }
+    }
+
+    /// The client of a request that waits has left. What it started goes on for the others.
+    pub fn on_gone(&mut self, stream: StreamId) {
+        if let Some(flight) = self.waiting.remove(&stream) {
+            self.flights.forget(flight, stream);
+        }
+    }
+
+    /// Decides by the outage policy whoever waited too long.
+    pub fn on_tick(&mut self, worker: &mut WorkerState, now: UnixMillis) -> Vec<Resumption> {
+        let mut resumptions = Vec::new();
+        for waiter in self.flights.take_expired(now) {
+            self.waiting.remove(&waiter.stream);
+            resumptions.push(Resumption {
+                stream: waiter.stream,
+                resolution: self.on_outage(worker, &waiter.question, now),
+            });
+        }
+        resumptions
+    }
+
+    fn decide<R: RequestView>(
+        &mut self,
+        worker: &mut WorkerState,
+        request: &R,
+        usage: &mut Usage,
+        stream: StreamId,
+        now: UnixMillis,
+    ) -> Result<Step, Denial> {
+        let place = self.service_of(request)?;
+        let service = self.settings.services.get(place).ok_or_else(no_service)?;
+        let (path, query) = split_target(request.path());
+        let credential = service
+            .credentials
+            .find(request, query)
+            .map_err(|error| Denial::from(kind_of(error)))?;
+        let method = if service.rules.needs_method() {
+            request.method()
+        } else {
+            b""
+        };
+        if !service.rules.usage(method, path, query, usage) {
+            return Err(DenialKind::NoMatch.into());
+        }
+        if self.settings.cache.mode == Mode::Off {
+            return self.ask_directly(worker, place, &credential, usage);
+        }
+        let served = self.services.get(place).ok_or_else(no_service)?;
+        let asked = Asked::of(served, &credential, usage);
+        let why = match cached::decide(worker, served, &asked, now) {
+            Cached::Ask(why) => why,
+            Cached::Admit => {
+                worker.counters.one(Counter::Hits);
+                worker.counters.one(Counter::Admitted);
+                return Ok(Step::Continue);
+            }
+            Cached::Deny(denial) => {
+                worker.counters.one(Counter::Hits);
+                return Err(denial);
+            }
+        };
+        worker.counters.one(Counter::Misses);
+        let question = Question::of(place, &credential, usage)?;
+        if !worker.may_ask(why == Why::Key, now) {
+            return Err(DenialKind::Backend.into());
+        }
+        if self.waiting.len() >= MAX_WAITING {
+            return Ok(match self.on_outage(worker, &question, now) {
+                Resolution::Continue => Step::Continue,
+                Resolution::Reply(reply) => Step::Reply(reply),
+            });
+        }
+        let deadline = now.plus_ms(self.patience_ms());
+        let waiter = Waiter {
+            stream,
+            question,
+            deadline,
+        };
+        self.depart(waiter, why == Why::Unknown, now);
+        Ok(Step::Wait)
+    }
+
+    fn service_of<R: RequestView>(&self, request: &R) -> Result<usize, Denial> {
+        if !self.settings.needs_authority() {
+            return Ok(0);
+        }
+        self.settings
+            .service_index(request.authority())
+            .ok_or_else(no_service)
+    }
+
+    /// Lets a request wait: for the call that its application already waits for if it may share one,
+    /// else for a call of its own.
+    fn depart(&mut self, waiter: Waiter, share: bool, now: UnixMillis) {
+        let stream = waiter.stream;
+        let Some(served) = self.services.get(waiter.question.service) else {
+            return;
+        };
+        let credential = waiter.question.credential.as_ref();
+        let asked = Asked::of(served, &credential, &waiter.question.usage);
+        let application = share.then(|| (asked.hash, asked.key.to_owned()));
+        let flight = self.flights.board(application, waiter, now);
+        self.waiting.insert(stream, flight);
+    }
+
+    fn callout(&self, question: &Question) -> Option<Callout> {
+        let served = self.services.get(question.service)?;
+        let caller = Caller {
+            extensions: &self.settings.backend.extensions,
+            ..served.route.caller()
+        };
+        let usage = question.usage.iter().filter_map(|(metric, amount)| {
+            let name = served.metrics.name(metric)?;
+            Some((name.as_str(), amount))
+        });
+        let call = request::authrep(&caller, &question.credential.as_ref(), usage);
+        Some(served.route.callout(CallKind::Authrep, call))
+    }
+
+    /// Counts a denial and words it.
+    fn deny(&self, worker: &mut WorkerState, denial: &Denial) -> LocalReply {
+        worker.counters.one(Counter::Denied);
+        worker.counters.one(Counter::of_denial(denial.kind));
+        LocalReply::denial(denial, &self.settings.cache)
+    }
+
+    fn admit(&self, worker: &mut WorkerState) -> Resolution {
+        worker.counters.one(Counter::Admitted);
+        Resolution::Continue
+    }
+
+    fn refuse(&self, worker: &mut WorkerState, denial: &Denial) -> Resolution {
+        Resolution::Reply(self.deny(worker, denial))
+    }
+
+    /// How long a record lives from its reading on. Jitter only shortens.
+    fn lifetimes(&self, worker: &mut WorkerState) -> Lifetimes {
+        let ttl = self.settings.cache.ttl;
+        let longest_ms = match self.settings.cache.outage.known {
+            OnOutage::Stale | OnOutage::Open => ttl.hard_ms,
+            // A refresh has one soft lifetime to come; after that the record is stale.
+            OnOutage::Closed => ttl.hard_ms.min(ttl.soft_ms.saturating_mul(2)),
+        };
+        Lifetimes {
+            soft_ms: worker.rng.shorten(ttl.soft_ms, ttl.jitter),
+            usable_ms: worker.rng.shorten(longest_ms, ttl.jitter),
+            settle_ms: self.settings.cache.settle_delay_ms,
+        }
+    }
+
+    /// How long a request waits at most: for the call that it finds under way, and for one of its
+    /// own.
+    fn patience_ms(&self) -> u64 {
+        self.settings.backend.timeout_ms.saturating_mul(2)
+    }
+}
+
+impl Question {
+    /// What was found in a request can always be a credential of its own; if not, it is none.
+    fn of(service: usize, credential: &CredentialRef<'_>, usage: &Usage) -> Result<Self, Denial> {
+        let credential = credential
+            .to_credential()
+            .map_err(|_| Denial::from(DenialKind::Credentials))?;
+        Ok(Self {
+            service,
+            credential,
+            usage: usage.clone(),
+        })
+    }
+}
+
+fn no_service() -> Denial {
+    DenialKind::UnknownService.into()
+}
+
+fn kind_of(error: CredentialError) -> DenialKind {
+    match error {
+        CredentialError::Missing => DenialKind::NoCredentials,
+        _ => DenialKind::Credentials,
+    }
+}
+
+/// How often a second one worker asks for application keys that it does not know.
+fn strangers_per_second(settings: &Settings) -> u64 {
+    let workers = settings.cache.workers_hint.unwrap_or(1).max(1);
+    u64::from(settings.cache.calls_per_second.div_ceil(workers))
+}

@@ -1,0 +1,268 @@
+//! What answers of the backend do to the cache and to those who waited.
+//!
+//! Owns the outcome of flights and of refreshes. Must not know how an answer came.
+
+use std::rc::Rc;
+
+use super::cached::{self, Asked, Cached, Why};
+use super::flights::Waiter;
+use super::{FilterFlow, FlightId, Question, Resolution, Resumption};
+use crate::callout::{CallOutcome, Reply};
+use crate::counters::Counter;
+use crate::key::KeyRef;
+use crate::protocol::response::StatusAnswer;
+use crate::record::{Reading, Record};
+use crate::refusal::Refusal;
+use crate::reply::{Denial, DenialKind};
+use crate::service::ServedService;
+use crate::time::UnixMillis;
+use crate::usage::Usage;
+use crate::wire::{RefreshMessage, RefreshOutcome};
+use crate::worker::{Subject, WorkerState};
+
+/// What an answer means for those who waited beside the one who asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum ForOthers {
+    /// There is a record now: they are decided from it.
+    Record,
+    /// There is none, because the cache is full or the state could not be read: each asks alone.
+    Alone,
+    /// This concerns them too, or not.
+    Refused(Refusal),
+    /// Nobody knows.
+    Outage,
+}
+
+impl FilterFlow {
+    /// Takes the outcome of a call that requests wait for.
+    pub fn on_outcome(
+        &mut self,
+        worker: &mut WorkerState,
+        id: FlightId,
+        outcome: &CallOutcome,
+        now: UnixMillis,
+    ) -> Vec<Resumption> {
+        let Some(flight) = self.flights.finish(id) else {
+            return Vec::new();
+        };
+        let reply = outcome.reply();
+        count_authrep(worker, &reply);
+        let (first, others) = self.learn(worker, &flight.question, &reply, flight.started, now);
+        let mut resumptions = Vec::new();
+        if let Some((stream, _)) = flight.first {
+            let resolution = match first {
+                Some(Denial {
+                    kind: DenialKind::Backend,
+                    ..
+                }) => self.on_outage(worker, &flight.question, now),
+                Some(denial) => self.refuse(worker, &denial),
+                None => self.admit(worker),
+            };
+            self.waiting.remove(&stream);
+            resumptions.push(Resumption { stream, resolution });
+        }
+        for waiter in flight.others {
+            let stream = waiter.stream;
+            self.waiting.remove(&stream);
+            let resolution = self.resolve_other(worker, waiter, &flight.question, others, now);
+            resumptions.extend(resolution.map(|resolution| Resumption { stream, resolution }));
+        }
+        resumptions
+    }
+
+    /// Takes what the sync side learned.
+    pub fn on_refresh(&self, worker: &mut WorkerState, message: &RefreshMessage, now: UnixMillis) {
+        if message.generation != worker.generation() {
+            return;
+        }
+        let Some(served) = worker.services.find(message.service).cloned() else {
+            return;
+        };
+        let key = KeyRef {
+            scope: &served.scope,
+            kind: message.kind,
+            credential: &message.credential,
+        };
+        let application = (key.hash(), key);
+        match &message.outcome {
+            RefreshOutcome::Refused(refusal) => {
+                self.note_refusal(worker, application, None, *refusal, now);
+            }
+            RefreshOutcome::Reading { reading, uncovered } => {
+                let lifetimes = self.lifetimes(worker);
+                let record = worker
+                    .records
+                    .peek_mut(application.0, |known| known.is(key));
+                if let Some(record) = record {
+                    let names = served.metric_names();
+                    record.refresh(reading, names, uncovered, lifetimes);
+                }
+            }
+        }
+    }
+
+    /// Brings the cache up to date. Returns the denial of the one who asked, if it is one, and what
+    /// the answer means for the others.
+    fn learn(
+        &self,
+        worker: &mut WorkerState,
+        question: &Question,
+        reply: &Reply,
+        started: UnixMillis,
+        now: UnixMillis,
+    ) -> (Option<Denial>, ForOthers) {
+        let outage = (Some(DenialKind::Backend.into()), ForOthers::Outage);
+        let Some(served) = self.services.get(question.service) else {
+            return outage;
+        };
+        let credential = question.credential.as_ref();
+        let asked = Asked::of(served, &credential, &question.usage);
+        match reply {
+            Reply::Failed => outage,
+            Reply::Allowed(status) => {
+                let others = self.store(worker, served, &asked, status, started, now);
+                (None, others)
+            }
+            Reply::Exceeded(status) => {
+                let denial = self.exceeded(question, status.as_ref(), now);
+                let others = status.as_ref().map_or(ForOthers::Alone, |status| {
+                    self.store(worker, served, &asked, status, started, now)
+                });
+                (Some(denial), others)
+            }
+            Reply::Refused(refusal, _) => {
+                let denial = DenialKind::from(*refusal).into();
+                self.note_refusal(worker, asked.application(), Some(&asked), *refusal, now);
+                (Some(denial), ForOthers::Refused(*refusal))
+            }
+        }
+    }
+
+    /// Puts the state of an application into its record.
+    fn store(
+        &self,
+        worker: &mut WorkerState,
+        served: &Rc<ServedService>,
+        asked: &Asked<'_>,
+        status: &StatusAnswer,
+        started: UnixMillis,
+        now: UnixMillis,
+    ) -> ForOthers {
+        let reading = Reading::of(status, started);
+        let lifetimes = self.lifetimes(worker);
+        let (hash, key) = asked.application();
+        let tally = worker.tally();
+        let names = served.metric_names();
+        let counted = Usage::default();
+        // A denied call counts nothing.
+        let own = if status.authorized {
+            asked.usage
+        } else {
+            &counted
+        };
+        let record = match worker.records.find(hash, |known| known.is(key)) {
+            Some(record) => {
+                record.reread(&reading, names, own, now, lifetimes);
+                record
+            }
+            None => {
+                let record = Record::new(&reading, names, tally, own, now, lifetimes);
+                match worker.records.insert(hash, key.to_owned(), record, now) {
+                    Ok(record) => record,
+                    Err(_) => return ForOthers::Alone,
+                }
+            }
+        };
+        // Limits are checked last: key and metrics were right, whatever the limits said.
+        let until = now.plus_ms(lifetimes.usable_ms);
+        record.learn_metrics(asked.usage, until);
+        if asked.has_keys() {
+            record.keys.learn(asked.digest(), now, until);
+        }
+        ForOthers::Record
+    }
+
+    /// Remembers a definite refusal, and ends the record where it concerns the whole application.
+    fn note_refusal(
+        &self,
+        worker: &mut WorkerState,
+        (hash, key): (u64, KeyRef<'_>),
+        asked: Option<&Asked<'_>>,
+        refusal: Refusal,
+        now: UnixMillis,
+    ) {
+        let subject = match (refusal, asked) {
+            (Refusal::Key, Some(asked)) => Subject::Key(asked.digest()),
+            (Refusal::Key | Refusal::Metric, _) => return,
+            (Refusal::Credential | Refusal::State | Refusal::Other, _) => Subject::Application,
+        };
+        if subject == Subject::Application
+            && let Some(record) = worker.records.peek_mut(hash, |known| known.is(key))
+        {
+            record.refuse(refusal, now);
+        }
+        if refusal.is_memorable() {
+            let cache = &self.settings.cache;
+            let life_ms = worker.rng.shorten(cache.negative_ttl_ms, cache.ttl.jitter);
+            let until = now.plus_ms(life_ms);
+            worker.remember((hash, key), subject, refusal, now, until);
+        }
+    }
+
+    /// Decides one who waited for the question of another; `None` when it goes on waiting.
+    fn resolve_other(
+        &mut self,
+        worker: &mut WorkerState,
+        waiter: Waiter,
+        asked: &Question,
+        others: ForOthers,
+        now: UnixMillis,
+    ) -> Option<Resolution> {
+        let share = match others {
+            ForOthers::Outage => return Some(self.on_outage(worker, &waiter.question, now)),
+            ForOthers::Refused(refusal) if concerns(refusal, &waiter.question, asked) => {
+                let denial = DenialKind::from(refusal).into();
+                return Some(self.refuse(worker, &denial));
+            }
+            ForOthers::Record | ForOthers::Refused(_) => true,
+            ForOthers::Alone => false,
+        };
+        let Some(served) = self.services.get(waiter.question.service) else {
+            return Some(self.refuse(worker, &DenialKind::UnknownService.into()));
+        };
+        let credential = waiter.question.credential.as_ref();
+        let question = Asked::of(served, &credential, &waiter.question.usage);
+        match cached::decide(worker, served, &question, now) {
+            Cached::Admit => Some(self.admit(worker)),
+            Cached::Deny(denial) => Some(self.refuse(worker, &denial)),
+            Cached::Ask(_) if now >= waiter.deadline => {
+                Some(self.on_outage(worker, &waiter.question, now))
+            }
+            Cached::Ask(why) if !worker.may_ask(why == Why::Key, now) => {
+                Some(self.refuse(worker, &DenialKind::Backend.into()))
+            }
+            Cached::Ask(why) => {
+                self.depart(waiter, share && why == Why::Unknown, now);
+                None
+            }
+        }
+    }
+}
+
+/// Whether a refusal of one question is the answer to another of the same application.
+fn concerns(refusal: Refusal, other: &Question, asked: &Question) -> bool {
+    match refusal {
+        Refusal::Credential | Refusal::State | Refusal::Other => true,
+        Refusal::Key => other.credential == asked.credential,
+        Refusal::Metric => other.usage == asked.usage && other.credential == asked.credential,
+    }
+}
+
+/// Counts the outcome of an authrep.
+pub(super) fn count_authrep(worker: &mut WorkerState, reply: &Reply) {
+    worker.counters.one(match reply {
+        Reply::Allowed(_) => Counter::AuthrepOk,
+        Reply::Exceeded(_) | Reply::Refused(..) => Counter::AuthrepDenied,
+        Reply::Failed => Counter::AuthrepFailed,
+    });
+}

@@ -1,0 +1,166 @@
+//! Deciding from what is cached.
+//!
+//! Owns [`decide`]. Must not know calls, waiting requests or settings.
+
+use std::rc::Rc;
+
+use crate::credentials::CredentialRef;
+use crate::key::{CredentialKind, KeyDigest, KeyRef};
+use crate::quota::Limit;
+use crate::record::{Decision, Record};
+use crate::reply::{Denial, DenialKind, RateLimit};
+use crate::service::ServedService;
+use crate::time::{UnixMillis, Window};
+use crate::usage::Usage;
+use crate::worker::{Subject, WorkerState};
+
+/// What a request asks.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) hash: u64,
+    pub(super) key: KeyRef<'a>,
+    pub(super) app_key: Option<&'a str>,
+    pub(super) usage: &'a Usage,
+}
+
+/// What the cache says to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Cached {
+    /// Yes; it is counted.
+    Admit,
+    /// No.
+    Deny(Denial),
+    /// It does not know.
+    Ask(Why),
+}
+
+/// Why the cache does not know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Why {
+    /// There is no record, or it is too old.
+    Unknown,
+    /// There is a record, and the application key is none that it knows.
+    Key,
+    /// There is a record, and it cannot tell what one of the metrics counts for.
+    Metric,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(
+        service: &'a ServedService,
+        credential: &'a CredentialRef<'a>,
+        usage: &'a Usage,
+    ) -> Self {
+        let (kind, credential, app_key) = match credential {
+            CredentialRef::UserKey(key) => (CredentialKind::UserKey, &**key, None),
+            CredentialRef::App { id, key } => (CredentialKind::AppId, &**id, key.as_deref()),
+        };
+        let key = KeyRef {
+            scope: &service.scope,
+            kind,
+            credential,
+        };
+        Self {
+            hash: key.hash(),
+            key,
+            app_key,
+            usage,
+        }
+    }
+
+    /// The application with its hash.
+    pub(super) fn application(&self) -> (u64, KeyRef<'a>) {
+        (self.hash, self.key)
+    }
+
+    /// The digest of the application key that came with the request.
+    pub(super) fn digest(&self) -> Option<KeyDigest> {
+        self.app_key.map(KeyDigest::of)
+    }
+
+    /// Whether the application key says anything: a user key is the whole credential.
+    pub(super) fn has_keys(&self) -> bool {
+        self.key.kind == CredentialKind::AppId
+    }
+}
+
+/// Decides from the record, else from a denial that is remembered. A yes is counted.
+pub(super) fn decide(
+    worker: &mut WorkerState,
+    service: &Rc<ServedService>,
+    asked: &Asked<'_>,
+    now: UnixMillis,
+) -> Cached {
+    match from_record(worker, service, asked, now) {
+        Ok(cached) => cached,
+        Err(why) => remembered(worker, asked, now).map_or(Cached::Ask(why), Cached::Deny),
+    }
+}
+
+/// The denial for a limit that does not admit a request.
+pub(super) fn limit_denial(limit: Option<&Limit>, now: UnixMillis) -> Denial {
+    let reset_s = limit.and_then(|limit| {
+        let end = limit.window.end;
+        (end != Window::NO_END).then(|| end.ms_since(now).div_ceil(1_000))
+    });
+    Denial {
+        kind: DenialKind::Limits,
+        retry_after_s: reset_s,
+        rate_limit: limit.map(|limit| RateLimit {
+            limit: limit.max,
+            remaining: limit.left(),
+            reset_s,
+        }),
+    }
+}
+
+/// Whether the record knows the application key to be valid.
+pub(super) fn accepts(record: &Record, asked: &Asked<'_>, now: UnixMillis) -> bool {
+    !asked.has_keys() || record.keys.accept_any() || record.keys.accept(asked.digest(), now)
+}
+
+fn from_record(
+    worker: &mut WorkerState,
+    service: &Rc<ServedService>,
+    asked: &Asked<'_>,
+    now: UnixMillis,
+) -> Result<Cached, Why> {
+    let (hash, key) = asked.application();
+    let mut demands = std::mem::take(&mut worker.demands);
+    let record = worker.records.find(hash, |known| known.is(key));
+    let Some(record) = record.filter(|record| record.is_usable(now)) else {
+        worker.demands = demands;
+        return Err(Why::Unknown);
+    };
+    let decision = if accepts(record, asked, now) {
+        record.decide(asked.usage, now, &mut demands)
+    } else {
+        worker.demands = demands;
+        return Err(Why::Key);
+    };
+    let wants_refresh = decision != Decision::Ask && record.wants_refresh(now);
+    let cached = match decision {
+        Decision::Ask => Err(Why::Metric),
+        Decision::Exceeded(place) => Ok(Cached::Deny(limit_denial(record.limit(place), now))),
+        Decision::Admit => {
+            let at = record.dated(&demands, now);
+            record.charge(asked.usage, &demands);
+            worker.note_usage(asked.application(), service, asked.usage, at);
+            Ok(Cached::Admit)
+        }
+    };
+    if wants_refresh {
+        worker.table.note_refresh_due(asked.application(), service);
+    }
+    worker.demands = demands;
+    cached
+}
+
+fn remembered(worker: &mut WorkerState, asked: &Asked<'_>, now: UnixMillis) -> Option<Denial> {
+    let application = asked.application();
+    let mut refusal = worker.recall(application, Subject::Application, now);
+    if refusal.is_none() && asked.has_keys() {
+        refusal = worker.recall(application, Subject::Key(asked.digest()), now);
+    }
+    refusal.map(|refusal| DenialKind::from(refusal).into())
+}

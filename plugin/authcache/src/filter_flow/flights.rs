@@ -1,0 +1,187 @@
+//! Calls that requests wait for.
+//!
+//! Owns [`Flights`]: who waits for which call, and which applications share one. Must not know answers
+//! or records.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hashbrown::HashTable;
+
+use super::{FlightId, Question, StreamId};
+use crate::key::CacheKey;
+use crate::time::UnixMillis;
+
+/// A request that waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) stream: StreamId,
+    pub(super) question: Question,
+    pub(super) deadline: UnixMillis,
+}
+
+/// A call under way, or about to be.
+#[derive(Debug)]
+pub(super) struct Flight {
+    /// What is asked: the question of the one who came first.
+    pub(super) question: Question,
+    /// Who came first, unless it has left or was resolved since.
+    pub(super) first: Option<(StreamId, UnixMillis)>,
+    /// The others, in the order in which they came.
+    pub(super) others: Vec<Waiter>,
+    /// When the call was decided on: its answer covers nothing later.
+    pub(super) started: UnixMillis,
+    shared_as: Option<(u64, CacheKey)>,
+}
+
+/// All calls that requests wait for.
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    flights: BTreeMap<FlightId, Flight>,
+    /// The flights that more requests of an application may join.
+    shared: HashTable<Shared>,
+    to_send: VecDeque<FlightId>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    hash: u64,
+    application: CacheKey,
+    flight: FlightId,
+}
+
+impl Flights {
+    /// Lets a request wait: for the shared call of its `application` if there is one, else for a new
+    /// call, which is shared from now on. Without an application the call is its own.
+    pub(super) fn board(
+        &mut self,
+        application: Option<(u64, CacheKey)>,
+        waiter: Waiter,
+        now: UnixMillis,
+    ) -> FlightId {
+        if let Some(id) = application.as_ref().and_then(|of| self.find_shared(of))
+            && let Some(flight) = self.flights.get_mut(&id)
+        {
+            flight.others.push(waiter);
+            return id;
+        }
+        self.start(application, waiter, now)
+    }
+
+    /// The next flight that nobody has sent yet. One that everybody left is dropped: a call without
+    /// a request would be counted for nothing.
+    pub(super) fn next_to_send(&mut self) -> Option<FlightId> {
+        while let Some(id) = self.to_send.pop_front() {
+            let Some(flight) = self.flights.get_mut(&id) else {
+                continue;
+            };
+            if flight.first.is_some() || flight.promote() {
+                return Some(id);
+            }
+            self.finish(id);
+        }
+        None
+    }
+
+    /// What a flight asks.
+    pub(super) fn question(&self, id: FlightId) -> Option<&Question> {
+        self.flights.get(&id).map(|flight| &flight.question)
+    }
+
+    /// Ends a flight.
+    pub(super) fn finish(&mut self, id: FlightId) -> Option<Flight> {
+        let flight = self.flights.remove(&id)?;
+        if let Some((hash, _)) = &flight.shared_as
+            && let Ok(entry) = self.shared.find_entry(*hash, |shared| shared.flight == id)
+        {
+            entry.remove();
+        }
+        Some(flight)
+    }
+
+    /// A request waits no more.
+    pub(super) fn forget(&mut self, id: FlightId, stream: StreamId) {
+        let Some(flight) = self.flights.get_mut(&id) else {
+            return;
+        };
+        if flight.first.is_some_and(|(first, _)| first == stream) {
+            flight.first = None;
+        } else {
+            flight.others.retain(|waiter| waiter.stream != stream);
+        }
+    }
+
+    /// Takes out everybody whose deadline has passed. The calls go on.
+    pub(super) fn take_expired(&mut self, now: UnixMillis) -> Vec<Waiter> {
+        let mut expired = Vec::new();
+        for flight in self.flights.values_mut() {
+            if let Some((stream, deadline)) = flight.first.filter(|(_, deadline)| now >= *deadline)
+            {
+                flight.first = None;
+                expired.push(Waiter {
+                    stream,
+                    question: flight.question.clone(),
+                    deadline,
+                });
+            }
+            expired.extend(
+                flight
+                    .others
+                    .extract_if(.., |waiter| now >= waiter.deadline),
+            );
+        }
+        expired
+    }
+
+    fn find_shared(&self, (hash, application): &(u64, CacheKey)) -> Option<FlightId> {
+        self.shared
+            .find(*hash, |shared| {
+                shared.hash == *hash && shared.application == *application
+            })
+            .map(|shared| shared.flight)
+    }
+
+    fn start(
+        &mut self,
+        application: Option<(u64, CacheKey)>,
+        waiter: Waiter,
+        now: UnixMillis,
+    ) -> FlightId {
+        let id = FlightId(self.next);
+        self.next += 1;
+        if let Some((hash, application)) = &application {
+            let shared = Shared {
+                hash: *hash,
+                application: application.clone(),
+                flight: id,
+            };
+            self.shared
+                .insert_unique(*hash, shared, |shared| shared.hash);
+        }
+        self.flights.insert(
+            id,
+            Flight {
+                question: waiter.question,
+                first: Some((waiter.stream, waiter.deadline)),
+                others: Vec::new(),
+                started: now,
+                shared_as: application,
+            },
+        );
+        self.to_send.push_back(id);
+        id
+    }
+}
+
+impl Flight {
+    /// Lets the next in line ask its own question, because the first one left before it was sent.
+    fn promote(&mut self) -> bool {
+        if self.others.is_empty() {
+            return false;
+        }
+        let next = self.others.remove(0);
+        self.first = Some((next.stream, next.deadline));
+        self.question = next.question;
+        true
+    }
+}

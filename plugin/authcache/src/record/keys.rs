@@ -1,0 +1,152 @@
+//! Which application keys an application accepts.
+//!
+//! Owns [`AcceptedKeys`]. Must not know requests or limits. Holds digests, never keys.
+//!
+//! The protocol's rule: an application with keys wants one of them; without keys it takes any or
+//! none. Answers list at most 256 keys, and services of version `oauth` take no key at all, so a key
+//! that is not listed is not denied here: the backend is asked, and a key it took is remembered for
+//! as long as a record may be used.
+
+use crate::key::KeyDigest;
+use crate::time::UnixMillis;
+
+/// Most keys remembered beside the listed ones.
+const MAX_LEARNED: usize = 16;
+
+/// The keys that pass without asking.
+#[derive(Clone, Debug, Default)]
+pub struct AcceptedKeys {
+    /// What the answer lists; `None` when it does not say.
+    listed: Option<Vec<KeyDigest>>,
+    /// Keys that a call was successful with, and until when that is believed. `None` is no key.
+    learned: Vec<(Option<KeyDigest>, UnixMillis)>,
+}
+
+impl AcceptedKeys {
+    /// The keys of an answer.
+    pub fn new(listed: Option<Vec<KeyDigest>>) -> Self {
+        Self {
+            listed,
+            learned: Vec::new(),
+        }
+    }
+
+    /// Whether a request with this key, or with none, passes without asking.
+    pub fn accept(&self, key: Option<KeyDigest>, now: UnixMillis) -> bool {
+        let by_list = match (&self.listed, key) {
+            (Some(listed), _) if listed.is_empty() => true,
+            (Some(listed), Some(key)) => key.is_among(listed),
+            (Some(_), None) | (None, _) => false,
+        };
+        by_list || self.is_learned(key, now)
+    }
+
+    /// Whether any key passes, and none.
+    pub fn accept_any(&self) -> bool {
+        self.listed.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// A call with this key, or with none, was successful.
+    pub fn learn(&mut self, key: Option<KeyDigest>, now: UnixMillis, until: UnixMillis) {
+        if self.accept(key, now) {
+            return;
+        }
+        self.learned
+            .retain(|(known, until)| *until > now && *known != key);
+        if self.learned.len() < MAX_LEARNED {
+            self.learned.push((key, until));
+        }
+    }
+
+    /// Replaces the list; a newer answer without one leaves the list as it is.
+    pub fn relist(&mut self, listed: Option<Vec<KeyDigest>>) {
+        if listed.is_some() {
+            self.listed = listed;
+        }
+    }
+
+    /// Forgets what was learned from calls.
+    pub fn forget_learned(&mut self) {
+        self.learned.clear();
+    }
+
+    fn is_learned(&self, key: Option<KeyDigest>, now: UnixMillis) -> bool {
+        self.learned
+            .iter()
+            .filter(|(_, until)| now < *until)
+            .any(|(known, _)| match (known, key) {
+                (Some(known), Some(key)) => key.is_among(&[*known]),
+                (None, None) => true,
+                _ => false,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_000);
+    const LATER: UnixMillis = UnixMillis(2_000);
+
+    fn key(text: &str) -> Option<KeyDigest> {
+        Some(KeyDigest::of(text))
+    }
+
+    #[test]
+    fn one_of_the_listed_keys_is_needed_where_there_are_any() {
+        let keys = AcceptedKeys::new(Some(vec![KeyDigest::of("a"), KeyDigest::of("b")]));
+        assert!(keys.accept(key("b"), NOW));
+        assert!(!keys.accept(key("c"), NOW));
+        assert!(!keys.accept(key(""), NOW));
+        assert!(!keys.accept(None, NOW));
+    }
+
+    #[test]
+    fn an_application_without_keys_takes_any_or_none() {
+        let keys = AcceptedKeys::new(Some(Vec::new()));
+        assert!(keys.accept(key("whatever"), NOW));
+        assert!(keys.accept(None, NOW));
+    }
+
+    #[test]
+    fn an_answer_that_lists_no_keys_is_not_an_application_without_keys() {
+        let keys = AcceptedKeys::new(None);
+        assert!(!keys.accept(key("whatever"), NOW));
+        assert!(!keys.accept(None, NOW));
+    }
+
+    #[test]
+    fn what_a_call_was_successful_with_is_believed_for_a_while() {
+        let mut keys = AcceptedKeys::new(None);
+        keys.learn(key("a"), NOW, LATER);
+        keys.learn(None, NOW, LATER);
+        assert!(keys.accept(key("a"), NOW));
+        assert!(keys.accept(None, NOW));
+        assert!(!keys.accept(key("b"), NOW));
+        assert!(!keys.accept(key("a"), LATER));
+        keys.forget_learned();
+        assert!(!keys.accept(None, NOW));
+    }
+
+    #[test]
+    fn a_revoked_key_stops_passing_with_the_next_list() {
+        let mut keys = AcceptedKeys::new(Some(vec![KeyDigest::of("a")]));
+        keys.learn(key("a"), NOW, LATER);
+        keys.relist(Some(vec![KeyDigest::of("b")]));
+        assert!(!keys.accept(key("a"), NOW));
+        keys.relist(None);
+        assert!(keys.accept(key("b"), NOW));
+    }
+
+    #[test]
+    fn learned_keys_are_bounded() {
+        let mut keys = AcceptedKeys::new(None);
+        for n in 0..1_000 {
+            keys.learn(key(&n.to_string()), NOW, LATER);
+        }
+        assert_eq!(keys.learned.len(), MAX_LEARNED);
+        keys.learn(key("later"), LATER, UnixMillis(3_000));
+        assert!(keys.accept(key("later"), LATER));
+    }
+}

@@ -1,0 +1,183 @@
+//! One application as the sync side sees it.
+//!
+//! Owns [`Application`]: its pending usage, the workers that sent some, and the order of its calls.
+//! Must not know other applications, budgets or how calls are made.
+//!
+//! Calls of one application never overlap: a report, then the time the backend takes to count, then
+//! the question. So what a reading covers is exactly what was reported before it, and usage that
+//! arrives meanwhile is exactly what it does not.
+
+use std::collections::BTreeMap;
+
+use super::backoff::Backoff;
+use super::pending::{Pending, SourceId};
+use crate::credentials::Credential;
+use crate::ids::{AppKey, MetricName};
+use crate::record::Uncovered;
+use crate::time::UnixMillis;
+
+/// What an application is waiting for.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Nothing.
+    Rest,
+    /// The answer to a report of this usage.
+    Reporting(Pending),
+    /// The backend to count what it accepted.
+    Settling { until: UnixMillis },
+    /// The answer to a question, and what of each worker's usage it will not cover.
+    Asking {
+        started: UnixMillis,
+        uncovered: Vec<(SourceId, Uncovered)>,
+    },
+}
+
+/// What an application wants to do now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wish {
+    /// Nothing until something happens.
+    Nothing,
+    /// Nothing yet; time will tell.
+    Later,
+    /// Report its usage.
+    Report,
+    /// Ask for its state.
+    Ask,
+}
+
+/// Where answers for a worker go, and its totals of the last message.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) queue: u32,
+    /// When it last named the application.
+    pub(super) seen: UnixMillis,
+    pub(super) totals: BTreeMap<MetricName, u64>,
+}
+
+/// One application.
+#[derive(Debug)]
+pub(super) struct Application {
+    /// The place of its service.
+    pub(super) service: usize,
+    /// Without a key.
+    pub(super) credential: Credential,
+    /// A key to ask with, learned from an answer: a question without one does not show the state of
+    /// an application that has keys.
+    pub(super) key: Option<AppKey>,
+    pub(super) pending: Pending,
+    /// Units of usage that arrived since it was last told to flush.
+    pub(super) fresh: u64,
+    /// Whether what is pending is to be reported whatever its age.
+    pub(super) flush_due: bool,
+    /// When the oldest pending usage arrived.
+    pub(super) waiting_since: Option<UnixMillis>,
+    pub(super) sources: BTreeMap<SourceId, Source>,
+    pub(super) phase: Phase,
+    /// Whether its state is to be asked for.
+    pub(super) refresh_due: bool,
+    pub(super) report_backoff: Backoff,
+    pub(super) ask_backoff: Backoff,
+    /// When a worker last named it.
+    pub(super) seen: UnixMillis,
+    /// Whether it stands in the work queue.
+    pub(super) queued: bool,
+}
+
+impl Application {
+    pub(super) fn new(service: usize, credential: Credential, now: UnixMillis) -> Self {
+        Self {
+            service,
+            credential,
+            key: None,
+            pending: Pending::default(),
+            fresh: 0,
+            flush_due: false,
+            waiting_since: None,
+            sources: BTreeMap::new(),
+            phase: Phase::Rest,
+            refresh_due: false,
+            report_backoff: Backoff::default(),
+            ask_backoff: Backoff::default(),
+            seen: now,
+            queued: false,
+        }
+    }
+
+    /// What to do at `now`.
+    pub(super) fn wish(&mut self, now: UnixMillis, interval_ms: Option<u64>) -> Wish {
+        match self.phase {
+            Phase::Reporting(_) | Phase::Asking { .. } => return Wish::Nothing,
+            Phase::Settling { until } if now < until => return Wish::Later,
+            Phase::Settling { .. } => self.phase = Phase::Rest,
+            Phase::Rest => {}
+        }
+        if self.refresh_due && self.ask_backoff.is_over(now) {
+            return Wish::Ask;
+        }
+        if self.pending.is_empty() {
+            return if self.refresh_due {
+                Wish::Later
+            } else {
+                Wish::Nothing
+            };
+        }
+        if self.report_backoff.is_over(now) && (self.flush_due || self.is_old(now, interval_ms)) {
+            return Wish::Report;
+        }
+        Wish::Later
+    }
+
+    /// Cuts off what one report holds.
+    pub(super) fn begin_report(&mut self) -> Pending {
+        let cut = self.pending.cut();
+        self.fresh = 0;
+        self.flush_due = !self.pending.is_empty();
+        self.waiting_since = None;
+        self.phase = Phase::Reporting(cut.clone());
+        cut
+    }
+
+    /// The usage of the report that was answered.
+    pub(super) fn end_report(&mut self, next: Phase) -> Pending {
+        match std::mem::replace(&mut self.phase, next) {
+            Phase::Reporting(cut) => cut,
+            _ => Pending::default(),
+        }
+    }
+
+    /// Puts usage back that could not be reported. It waited long enough before: when it is tried
+    /// again is for the backoff to say.
+    pub(super) fn restore(&mut self, cut: Pending) {
+        self.pending.merge(cut);
+        self.flush_due = true;
+    }
+
+    /// Notes what the answer to a question sent now will not cover.
+    pub(super) fn begin_question(&mut self, now: UnixMillis) {
+        let uncovered = self.sources.iter().map(|(id, source)| {
+            let totals = source.totals.iter();
+            let uncovered = Uncovered {
+                usage: self.pending.of(*id),
+                totals: totals
+                    .map(|(metric, total)| (metric.as_str().to_owned(), *total))
+                    .collect(),
+            };
+            (*id, uncovered)
+        });
+        self.phase = Phase::Asking {
+            started: now,
+            uncovered: uncovered.collect(),
+        };
+    }
+
+    /// Whether nothing is left to do for it.
+    pub(super) fn is_at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Rest) && self.pending.is_empty() && !self.refresh_due
+    }
+
+    fn is_old(&self, now: UnixMillis, interval_ms: Option<u64>) -> bool {
+        self.waiting_since
+            .zip(interval_ms)
+            .is_some_and(|(since, interval_ms)| now >= since.plus_ms(interval_ms))
+    }
+}

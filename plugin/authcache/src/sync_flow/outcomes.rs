@@ -1,0 +1,221 @@
+//! What answers to reports and questions lead to.
+//!
+//! Owns the outcome of calls, and what the workers are told. Must not know when a call is made.
+
+use super::application::{Application, Phase};
+use super::pending::SourceId;
+use super::{SyncFlow, SyncStep};
+use crate::callout::{CallOutcome, Reply};
+use crate::counters::Counter;
+use crate::credentials::Credential;
+use crate::ids::AppKey;
+use crate::key::CredentialKind;
+use crate::protocol::response::{ReportAnswer, StatusAnswer};
+use crate::record::{Reading, Uncovered};
+use crate::refusal::Refusal;
+use crate::time::UnixMillis;
+use crate::wire::{RefreshMessage, RefreshOutcome};
+
+impl SyncFlow {
+    /// Takes the outcome of a call. A call that could not be made counts as failed.
+    pub fn on_outcome(
+        &mut self,
+        call: u64,
+        outcome: &CallOutcome,
+        now: UnixMillis,
+    ) -> Vec<SyncStep> {
+        let mut steps = Vec::new();
+        let Some(id) = self.calls.remove(&call) else {
+            return steps;
+        };
+        let Some(mut application) = self.applications.remove(&id) else {
+            return steps;
+        };
+        if matches!(application.phase, Phase::Reporting(_)) {
+            self.on_report(&mut application, outcome, now, &mut steps);
+        } else {
+            self.on_question(&mut application, outcome, now, &mut steps);
+        }
+        self.put_back(id, application);
+        steps
+    }
+
+    fn on_report(
+        &mut self,
+        application: &mut Application,
+        outcome: &CallOutcome,
+        now: UnixMillis,
+        steps: &mut Vec<SyncStep>,
+    ) {
+        match outcome.report_reply() {
+            Some(ReportAnswer::Accepted) => {
+                let until = now.plus_ms(self.settle_delay_ms(application));
+                let cut = application.end_report(Phase::Settling { until });
+                self.counters.one(Counter::ReportOk);
+                self.counters.add(Counter::UsageReported, cut.amount());
+                self.settled = self.settled.saturating_add(cut.amount());
+                application.report_backoff.reset();
+                application.refresh_due = true;
+                if let Some(service) = self.services.get_mut(application.service) {
+                    service.told_refusal = false;
+                }
+            }
+            // Nothing of it was counted. What a backend refuses today, a service token that was
+            // replaced for example, is put right by a person, so the usage is kept like any other.
+            Some(ReportAnswer::Refused { status, code }) => {
+                self.counters.one(Counter::ReportDenied);
+                self.keep_unreported(application, now);
+                self.tell_report_refusal(application.service, status, code, steps);
+            }
+            None => {
+                self.counters.one(Counter::ReportFailed);
+                self.keep_unreported(application, now);
+            }
+        }
+    }
+
+    fn keep_unreported(&mut self, application: &mut Application, now: UnixMillis) {
+        let cut = application.end_report(Phase::Rest);
+        self.counters.one(Counter::ReportFailures);
+        application.restore(cut);
+        application.report_backoff.fail(now, &mut self.rng);
+    }
+
+    fn tell_report_refusal(
+        &mut self,
+        service: usize,
+        status: u16,
+        code: String,
+        steps: &mut Vec<SyncStep>,
+    ) {
+        let Some(service) = self.services.get_mut(service) else {
+            return;
+        };
+        if !service.told_refusal {
+            service.told_refusal = true;
+            steps.push(SyncStep::ReportRefused {
+                service: service.route.service.to_string(),
+                status,
+                code,
+            });
+        }
+    }
+
+    fn on_question(
+        &mut self,
+        application: &mut Application,
+        outcome: &CallOutcome,
+        now: UnixMillis,
+        steps: &mut Vec<SyncStep>,
+    ) {
+        let Phase::Asking { started, uncovered } =
+            std::mem::replace(&mut application.phase, Phase::Rest)
+        else {
+            return;
+        };
+        let reply = outcome.reply();
+        self.counters.one(match reply {
+            Reply::Allowed(_) => Counter::AuthorizeOk,
+            Reply::Exceeded(_) | Reply::Refused(..) => Counter::AuthorizeDenied,
+            Reply::Failed => Counter::AuthorizeFailed,
+        });
+        match reply {
+            Reply::Allowed(status) | Reply::Exceeded(Some(status)) => {
+                self.tell_reading(application, &status, started, uncovered, steps);
+            }
+            Reply::Refused(Refusal::Key, status) => {
+                self.ask_with_listed_key(application, status.as_ref(), now);
+            }
+            Reply::Refused(refusal, _) => {
+                self.tell_refusal(application, refusal, uncovered, steps);
+            }
+            Reply::Exceeded(None) | Reply::Failed => {
+                application.ask_backoff.fail(now, &mut self.rng);
+            }
+        }
+    }
+
+    fn tell_reading(
+        &mut self,
+        application: &mut Application,
+        status: &StatusAnswer,
+        started: UnixMillis,
+        uncovered: Vec<(SourceId, Uncovered)>,
+        steps: &mut Vec<SyncStep>,
+    ) {
+        application.refresh_due = false;
+        application.ask_backoff.reset();
+        let reading = Reading::of(status, started);
+        for (source, uncovered) in uncovered {
+            let outcome = RefreshOutcome::Reading {
+                reading: reading.clone(),
+                uncovered,
+            };
+            tell(application, source, outcome, steps);
+        }
+    }
+
+    /// The application has keys and the question came without a valid one. The answer lists them.
+    fn ask_with_listed_key(
+        &mut self,
+        application: &mut Application,
+        status: Option<&StatusAnswer>,
+        now: UnixMillis,
+    ) {
+        let listed = status.and_then(listed_key);
+        if listed.is_none() || listed == application.key {
+            application.ask_backoff.fail(now, &mut self.rng);
+        }
+        // Still due, so the next turn asks with it.
+        application.key = listed;
+    }
+
+    fn tell_refusal(
+        &mut self,
+        application: &mut Application,
+        refusal: Refusal,
+        uncovered: Vec<(SourceId, Uncovered)>,
+        steps: &mut Vec<SyncStep>,
+    ) {
+        application.refresh_due = false;
+        application.ask_backoff.reset();
+        for (source, _) in uncovered {
+            tell(application, source, RefreshOutcome::Refused(refusal), steps);
+        }
+    }
+
+    fn settle_delay_ms(&self, application: &Application) -> u64 {
+        self.services
+            .get(application.service)
+            .map_or(0, |service| service.route.settle_delay_ms)
+    }
+}
+
+fn tell(
+    application: &Application,
+    source: SourceId,
+    outcome: RefreshOutcome,
+    steps: &mut Vec<SyncStep>,
+) {
+    let Some(queue) = application.sources.get(&source).map(|source| source.queue) else {
+        return;
+    };
+    let (kind, credential) = match &application.credential {
+        Credential::UserKey(key) => (CredentialKind::UserKey, key.expose()),
+        Credential::App { id, .. } => (CredentialKind::AppId, id.as_str()),
+    };
+    steps.push(SyncStep::Send {
+        queue,
+        message: RefreshMessage {
+            generation: source.generation,
+            service: source.service,
+            kind,
+            credential: credential.to_owned(),
+            outcome,
+        },
+    });
+}
+
+fn listed_key(status: &StatusAnswer) -> Option<AppKey> {
+    status.app_keys.as_ref()?.first().cloned()
+}

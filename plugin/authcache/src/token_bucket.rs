@@ -1,0 +1,72 @@
+//! A bound on how often something happens per second.
+//!
+//! Owns [`TokenBucket`]. Must not know what is bounded, nor what time it is.
+
+use crate::time::UnixMillis;
+
+/// A bucket that fills with `per_second` tokens a second, up to one second's worth. Counts in
+/// thousandths, so that a tick of 100 ms loses nothing.
+#[derive(Clone, Debug)]
+pub struct TokenBucket {
+    per_second: u64,
+    thousandths: u64,
+    filled: UnixMillis,
+}
+
+const TOKEN: u64 = 1_000;
+
+impl TokenBucket {
+    /// A full bucket.
+    pub fn new(per_second: u64, now: UnixMillis) -> Self {
+        Self {
+            per_second,
+            thousandths: capacity(per_second),
+            filled: now,
+        }
+    }
+
+    /// Changes the rate; tokens that are there stay, up to the new capacity.
+    pub fn set_rate(&mut self, per_second: u64) {
+        self.per_second = per_second;
+        self.thousandths = self.thousandths.min(capacity(per_second));
+    }
+
+    /// Takes a token if there is one.
+    pub fn take(&mut self, now: UnixMillis) -> bool {
+        let gained = now.ms_since(self.filled).saturating_mul(self.per_second);
+        self.filled = self.filled.max(now);
+        self.thousandths = self
+            .thousandths
+            .saturating_add(gained)
+            .min(capacity(self.per_second));
+        if self.thousandths < TOKEN {
+            return false;
+        }
+        self.thousandths -= TOKEN;
+        true
+    }
+}
+
+fn capacity(per_second: u64) -> u64 {
+    per_second.saturating_mul(TOKEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_gives_as_many_tokens_as_the_rate_says() {
+        let mut bucket = TokenBucket::new(10, UnixMillis(0));
+        let taken = |bucket: &mut TokenBucket, at| {
+            (0..1_000).filter(|_| bucket.take(UnixMillis(at))).count()
+        };
+        assert_eq!(taken(&mut bucket, 0), 10);
+        assert_eq!(taken(&mut bucket, 99), 0);
+        assert_eq!(taken(&mut bucket, 100), 1);
+        assert_eq!(taken(&mut bucket, 60_000), 10);
+        // A clock that goes back gives nothing.
+        assert_eq!(taken(&mut bucket, 50), 0);
+        assert_eq!(taken(&mut TokenBucket::new(0, UnixMillis(0)), 9_000), 0);
+    }
+}

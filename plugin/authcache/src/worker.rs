@@ -1,0 +1,245 @@
+//! What one worker's VM remembers, whatever configurations come and go.
+//!
+//! Owns [`WorkerState`]: records, remembered denials, usage to hand over, counters. Must not know
+//! settings, requests or the host. Everything in it is bounded.
+
+use std::rc::Rc;
+
+use crate::cache::{Arena, Value};
+use crate::config::Memory;
+use crate::counters::{Counter, Counters};
+use crate::key::{CacheKey, HashSeed, KeyDigest, KeyRef};
+use crate::quota::Demand;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::rng::Rng;
+use crate::service::{ServedService, ServiceRegistry};
+use crate::time::UnixMillis;
+use crate::token_bucket::TokenBucket;
+use crate::usage::Usage;
+use crate::usage_table::UsageTable;
+use crate::wire::{UsageMessage, Worker};
+
+/// Random numbers from the host, once per VM.
+#[derive(Clone, Copy, Debug)]
+pub struct Seeds {
+    /// For hashes.
+    pub hash: HashSeed,
+    /// For jitter.
+    pub jitter: u64,
+    /// The name of this VM among all that ever send messages.
+    pub generation: u64,
+}
+
+/// The memory of one worker.
+#[derive(Debug)]
+pub struct WorkerState {
+    pub(crate) seeds: Seeds,
+    pub(crate) services: ServiceRegistry,
+    pub(crate) records: Arena<CacheKey, Record>,
+    pub(crate) verdicts: Arena<VerdictKey, Verdict>,
+    pub(crate) table: UsageTable,
+    /// What was counted since it was last published.
+    pub counters: Counters,
+    pub(crate) rng: Rng,
+    pub(crate) strangers: Option<TokenBucket>,
+    pub(crate) demands: Vec<Demand>,
+    /// At least every total that any record ever reached.
+    tally: u64,
+    /// Units of usage in the table that the gauge of pending usage shows already.
+    shown: u64,
+}
+
+/// What a remembered denial is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Subject {
+    /// The application.
+    Application,
+    /// The application with this key, or without one.
+    Key(Option<KeyDigest>),
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct VerdictKey {
+    application: CacheKey,
+    subject: Subject,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verdict {
+    refusal: Refusal,
+    until: UnixMillis,
+}
+
+impl Value for Verdict {
+    fn may_go(&self, _now: UnixMillis) -> bool {
+        true
+    }
+}
+
+impl WorkerState {
+    /// An empty memory. Its bounds come with the first configuration.
+    pub fn new(seeds: Seeds) -> Self {
+        let mut counters = Counters::default();
+        counters.one(Counter::VmStarts);
+        Self {
+            seeds,
+            services: ServiceRegistry::default(),
+            records: Arena::new(0),
+            verdicts: Arena::new(0),
+            table: UsageTable::default(),
+            counters,
+            rng: Rng::new(seeds.jitter),
+            strangers: None,
+            demands: Vec::new(),
+            tally: 0,
+            shown: 0,
+        }
+    }
+
+    /// The random name of this VM.
+    pub fn generation(&self) -> u64 {
+        self.seeds.generation
+    }
+
+    /// How many applications have a record.
+    pub fn applications(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether usage should be handed over without waiting for the tick.
+    pub fn is_full(&self) -> bool {
+        self.table.is_full()
+    }
+
+    /// Units of usage by which the gauge of pending usage has to rise now: when the first usage
+    /// enters an empty table, so that the gauge shows it at once. The rest follows when it is handed
+    /// over.
+    pub fn newly_pending(&mut self) -> u64 {
+        if self.shown > 0 {
+            return 0;
+        }
+        self.shown = self.table.amount();
+        self.shown
+    }
+
+    /// The message that hands over what is in the table, if there is anything. `queue` is where
+    /// answers go. The table stays as it is until [`WorkerState::handed_over`] is called.
+    pub fn message(&self, queue: u32) -> Option<UsageMessage> {
+        let worker = Worker {
+            generation: self.seeds.generation,
+            queue,
+        };
+        (!self.table.is_empty()).then(|| UsageMessage::of(worker, &self.table))
+    }
+
+    /// Units of usage that the gauge does not show yet: to be added before the message is sent.
+    pub fn still_hidden(&mut self) -> u64 {
+        let hidden = self.table.amount().saturating_sub(self.shown);
+        self.shown = self.table.amount();
+        hidden
+    }
+
+    /// The message was taken: the sync side has the usage now.
+    pub fn handed_over(&mut self) {
+        self.table.clear();
+        self.shown = 0;
+    }
+
+    /// Gives up usage that no report would be accepted for any more, because the sync side has been
+    /// away for a day. Returns the units by which the gauge has to fall; all usage has to be shown.
+    pub fn give_up(&mut self, now: UnixMillis) -> u64 {
+        let lost = self.table.expire(now);
+        self.shown = self.shown.saturating_sub(lost);
+        self.counters.add(Counter::UsageLost, lost);
+        lost
+    }
+
+    /// Bounds what is remembered.
+    pub(crate) fn bound(&mut self, memory: Memory) {
+        self.records.set_capacity(memory.applications);
+        self.verdicts.set_capacity(memory.negative);
+    }
+
+    /// Whether the backend may be asked. Questions about keys that nobody vouches for are rationed:
+    /// whoever knows an id could send any number of them.
+    pub(crate) fn may_ask(&mut self, about_strange_key: bool, now: UnixMillis) -> bool {
+        !about_strange_key
+            || self
+                .strangers
+                .as_mut()
+                .is_some_and(|bucket| bucket.take(now))
+    }
+
+    /// A number that no total of an earlier record exceeds.
+    pub(crate) fn tally(&self) -> u64 {
+        self.tally
+    }
+
+    /// Enters usage that was let through into the table.
+    pub(crate) fn note_usage(
+        &mut self,
+        (hash, key): (u64, KeyRef<'_>),
+        service: &Rc<ServedService>,
+        usage: &Usage,
+        at: UnixMillis,
+    ) {
+        for (metric, amount) in usage.iter() {
+            self.tally = self.tally.saturating_add(amount);
+            let record = self.records.peek(hash, |known| known.is(key));
+            let total = record.map_or(self.tally, |record| record.total(metric));
+            self.table
+                .add((hash, key), service, metric, at, (amount, total));
+        }
+    }
+
+    /// Remembers a definite denial until `until`.
+    pub(crate) fn remember(
+        &mut self,
+        (hash, key): (u64, KeyRef<'_>),
+        subject: Subject,
+        refusal: Refusal,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) {
+        let hash = verdict_hash(hash, subject);
+        let same = |known: &VerdictKey| known.subject == subject && known.application.is(key);
+        let verdict = Verdict { refusal, until };
+        if let Some(known) = self.verdicts.find(hash, same) {
+            *known = verdict;
+            return;
+        }
+        let verdict_key = VerdictKey {
+            application: key.to_owned(),
+            subject,
+        };
+        // Without room the denial is asked for again, which is only slower.
+        let _ = self.verdicts.insert(hash, verdict_key, verdict, now);
+    }
+
+    /// The denial that is remembered for this subject.
+    pub(crate) fn recall(
+        &mut self,
+        (hash, key): (u64, KeyRef<'_>),
+        subject: Subject,
+        now: UnixMillis,
+    ) -> Option<Refusal> {
+        let hash = verdict_hash(hash, subject);
+        let same = |known: &VerdictKey| known.subject == subject && known.application.is(key);
+        let verdict = *self.verdicts.find(hash, same)?;
+        if now < verdict.until {
+            return Some(verdict.refusal);
+        }
+        self.verdicts.remove(hash, same);
+        None
+    }
+}
+
+/// The application's hash is seeded, so nobody outside can make these collide on purpose.
+fn verdict_hash(hash: u64, subject: Subject) -> u64 {
+    match subject {
+        Subject::Application => hash,
+        Subject::Key(None) => hash.rotate_left(21) ^ 1,
+        Subject::Key(Some(digest)) => hash.rotate_left(42) ^ digest.low_bits(),
+    }
+}
