@@ -1,0 +1,91 @@
+//! Counters and gauges that Envoy exports.
+//!
+//! Owns the numbers of the host's metrics. Must not know what is counted, beyond names.
+//!
+//! All workers share one gauge of a name, so a gauge is only ever moved by what changed, never set.
+//! Gauges are unsigned: whoever takes away has added before.
+
+use authcache::counters::{Counter, Counters};
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::MetricType;
+
+/// A gauge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Gauge {
+    /// Units of usage that were let through and are not confirmed.
+    UsagePending,
+    /// Records, over all workers.
+    ApplicationsCached,
+    /// Requests that wait for the backend, over all workers.
+    Waiters,
+}
+
+/// The metrics of one VM.
+#[derive(Debug)]
+pub(crate) struct Stats {
+    counters: Vec<(Counter, u32)>,
+    usage_pending: Option<u32>,
+    applications_cached: Option<u32>,
+    waiters: Option<u32>,
+}
+
+impl Stats {
+    /// Defines every metric, so that all are there from the start.
+    pub(crate) fn define() -> Self {
+        let counters = Counter::ALL.into_iter().filter_map(|counter| {
+            let id = hostcalls::define_metric(MetricType::Counter, counter.name()).ok()?;
+            Some((counter, id))
+        });
+        Self {
+            counters: counters.collect(),
+            usage_pending: gauge("tollgate_usage_pending"),
+            applications_cached: gauge("tollgate_applications_cached"),
+            waiters: gauge("tollgate_waiters"),
+        }
+    }
+
+    /// Adds what was counted.
+    pub(crate) fn publish(&self, counted: &Counters) {
+        for (counter, id) in &self.counters {
+            move_by(
+                Some(*id),
+                i64::try_from(counted.value(*counter)).unwrap_or(i64::MAX),
+            );
+        }
+    }
+
+    /// Moves a gauge.
+    pub(crate) fn move_gauge(&self, gauge: Gauge, by: i64) {
+        let id = match gauge {
+            Gauge::UsagePending => self.usage_pending,
+            Gauge::ApplicationsCached => self.applications_cached,
+            Gauge::Waiters => self.waiters,
+        };
+        move_by(id, by);
+    }
+
+    /// Raises a gauge.
+    pub(crate) fn raise(&self, gauge: Gauge, by: u64) {
+        self.move_gauge(gauge, i64::try_from(by).unwrap_or(i64::MAX));
+    }
+
+    /// Lowers a gauge by what was raised before.
+    pub(crate) fn lower(&self, gauge: Gauge, by: u64) {
+        self.move_gauge(
+            gauge,
+            i64::try_from(by).unwrap_or(i64::MAX).saturating_neg(),
+        );
+    }
+}
+
+fn gauge(name: &str) -> Option<u32> {
+    hostcalls::define_metric(MetricType::Gauge, name).ok()
+}
+
+fn move_by(id: Option<u32>, by: i64) {
+    if let Some(id) = id.filter(|_| by != 0)
+        && hostcalls::increment_metric(id, by).is_err()
+    {
+        log::error!("metric {id} is gone");
+    }
+}
