@@ -1,0 +1,128 @@
+//! The control API: what a test or a lab does to the backend itself.
+//!
+//! Owns the routes below `/control` and their JSON. Must not know the protocol.
+//!
+//! | Call | Effect |
+//! | --- | --- |
+//! | `GET /control/clock?at=UNIX` | freezes the clock; without `at` it runs again |
+//! | `GET /control/settle` | returns when everything accepted so far is counted |
+//! | `GET /control/reset` | back to the state of a fresh start: state, statistics, behaviour, clock |
+//! | `GET /control/stats` | calls by endpoint, accepted transactions, totals of the ledger |
+//! | `GET`, `PUT /control/behaviour` | delays, caps, errors and hangs |
+//! | `POST /control/population` | loads many applications at once |
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::Backend;
+use super::ledger::calendar::UnixMillis;
+use super::ledger::usage::Amount;
+use super::params::Params;
+use super::population::Population;
+use crate::behaviour::BackendBehaviour;
+
+/// The answer to a control call: a status and JSON.
+pub(super) type Reply = (u16, Value);
+
+fn refused(error: impl std::fmt::Display) -> Reply {
+    (400, json!({ "error": error.to_string() }))
+}
+
+fn done() -> Reply {
+    (200, json!({ "status": "ok" }))
+}
+
+/// Carries a control call out; `path` is what comes after `/control`.
+pub(super) fn answer(
+    backend: &Backend,
+    method: &str,
+    path: &str,
+    query: &str,
+    body: &[u8],
+) -> Reply {
+    match (method, path) {
+        ("GET", "/clock") => clock(backend, query),
+        ("GET", "/settle") => {
+            backend.settle();
+            done()
+        }
+        ("GET", "/reset") => {
+            backend.reset();
+            done()
+        }
+        ("GET", "/stats") => (200, stats(backend)),
+        ("GET", "/behaviour") => (200, json!(backend.behaviour())),
+        ("PUT", "/behaviour") => match read(body).and_then(|behaviour| set(backend, behaviour)) {
+            Ok(()) => (200, json!(backend.behaviour())),
+            Err(reply) => reply,
+        },
+        ("POST", "/population") => match read::<Population>(body) {
+            Ok(population) => {
+                population.load_into(&backend.ledger);
+                done()
+            }
+            Err(reply) => reply,
+        },
+        _ => (404, json!({ "error": "unknown control call" })),
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
+    serde_json::from_slice(body).map_err(refused)
+}
+
+fn set(backend: &Backend, behaviour: BackendBehaviour) -> Result<(), Reply> {
+    backend.set_behaviour(behaviour).map_err(refused)
+}
+
+fn clock(backend: &Backend, query: &str) -> Reply {
+    let Ok(params) = Params::parse(query.as_bytes()) else {
+        return refused("the query is not a form");
+    };
+    let Some(at) = params.values.get("at") else {
+        backend.clock.release();
+        return done();
+    };
+    let seconds = at.text().and_then(|text| text.parse().ok());
+    match seconds.and_then(UnixMillis::from_seconds) {
+        Some(at) => {
+            backend.clock.freeze(at);
+            done()
+        }
+        None => refused(format!(
+            "at has to be seconds since 1970, up to {}",
+            UnixMillis::MAX_SECONDS
+        )),
+    }
+}
+
+fn stats(backend: &Backend) -> Value {
+    let mut applications = 0;
+    for (_, book) in backend.ledger.directory.books() {
+        applications += book.applications.len();
+    }
+    let totals = backend.ledger.totals().into_iter();
+    let usage: Map<String, Value> = totals
+        .map(|(service, metrics)| {
+            let metrics: Map<String, Value> = metrics
+                .into_iter()
+                .map(|(metric, total)| (metric, number(total)))
+                .collect();
+            (service, Value::Object(metrics))
+        })
+        .collect();
+    json!({
+        "calls": backend.statistics.calls(),
+        "transactions": backend.statistics.accepted_transactions(),
+        "ledger": {
+            "applications": applications,
+            "usage": usage,
+            "pending": backend.queue.len(),
+        },
+    })
+}
+
+/// A sum of counters; beyond 64 bits it is held at their end.
+fn number(total: Amount) -> Value {
+    json!(i64::try_from(total).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,382 @@
+//! Who there is: providers, services, service tokens, applications and their keys.
+//!
+//! Owns the configuration that the internal API writes and every call reads. Must not know usage,
+//! counters or how a call is decided.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use thiserror::Error;
+
+use super::catalogue::Catalogue;
+use super::error_log::ErrorLog;
+use super::sharded::Sharded;
+
+/// A service, as the internal API sets it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// Id.
+    pub id: String,
+    /// Key of the provider owning it.
+    pub provider_key: String,
+    /// Active or not.
+    pub active: Activity,
+    /// How its applications are identified; `None` means as version `2`.
+    pub backend_version: Option<String>,
+    /// Whether referrer filters are looked at.
+    pub referrer_filters_required: bool,
+}
+
+/// Whether something is in the state `active`; any other state is kept as its text.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Activity(pub String);
+
+impl Activity {
+    /// Whether the state is `active`.
+    pub fn is_active(&self) -> bool {
+        self.0 == "active"
+    }
+}
+
+/// How the applications of a service are identified.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Identification {
+    /// Version `1`: by user key.
+    UserKey,
+    /// Version `2`: by application id, with a key if the application has any.
+    AppId,
+    /// Version `oauth`: by application id, with a key if one is sent.
+    Oauth,
+}
+
+impl Service {
+    /// How its applications are identified.
+    pub fn identification(&self) -> Identification {
+        match self.backend_version.as_deref() {
+            Some("1") => Identification::UserKey,
+            Some("oauth") => Identification::Oauth,
+            _ => Identification::AppId,
+        }
+    }
+}
+
+/// An application, as the internal API sets it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Application {
+    /// Id.
+    pub id: Arc<str>,
+    /// Active or not.
+    pub state: Activity,
+    /// Plan whose limits hold.
+    pub plan_id: Option<String>,
+    /// Plan name, shown in answers.
+    pub plan_name: Option<String>,
+    /// Redirect URL of OAuth calls.
+    pub redirect_url: Option<String>,
+    /// Application keys.
+    pub keys: BTreeSet<String>,
+    /// Referrer filters.
+    pub referrer_filters: BTreeSet<String>,
+}
+
+/// Everything kept for one service id. Metrics, limits and applications can be written before the
+/// service itself is.
+#[derive(Debug, Default)]
+pub struct ServiceBook {
+    service: RwLock<Option<Arc<Service>>>,
+    /// Metrics and limits.
+    pub catalogue: RwLock<Catalogue>,
+    /// Applications by id.
+    pub applications: Sharded<Arc<Application>>,
+    /// Application ids by user key.
+    pub user_keys: Sharded<Arc<str>>,
+    /// Errors of recent calls.
+    pub errors: Mutex<ErrorLog>,
+}
+
+impl ServiceBook {
+    /// The service, if it exists.
+    pub fn service(&self) -> Option<Arc<Service>> {
+        self.service.read().clone()
+    }
+
+    /// The application that a user key stands for.
+    pub fn application_by_user_key(&self, user_key: &str) -> Option<Arc<Application>> {
+        self.applications.get(&self.user_keys.get(user_key)?)
+    }
+
+    /// Removes an application and its user keys; whether there was one.
+    pub fn remove_application(&self, id: &str) -> bool {
+        let existed = self.applications.remove(id).is_some();
+        if existed {
+            self.user_keys.retain(|application| &**application != id);
+        }
+        existed
+    }
+}
+
+/// Services of one provider.
+#[derive(Debug, Default)]
+struct Provider {
+    services: BTreeSet<String>,
+    default: Option<String>,
+}
+
+/// Whether a service is to be its provider's default.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DefaultService {
+    /// It is, in place of any other.
+    Yes,
+    /// It is not.
+    No,
+    /// It stays what it was; a new service becomes the default if the provider has none.
+    Unsaid,
+}
+
+/// Why a provider key could not be changed.
+#[derive(Debug, Error, Eq, PartialEq)]
+pub enum ProviderKeyError {
+    /// No provider has the old key.
+    #[error("Provider key=\"{0}\" does not exist")]
+    Unknown(String),
+    /// Another provider has the new key.
+    #[error("Provider key=\"{0}\" already exists")]
+    Taken(String),
+}
+
+/// What became of the removal of a service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServiceRemoval {
+    /// It is gone.
+    Removed,
+    /// There was none.
+    Unknown,
+    /// It is the default of a provider that has others.
+    IsDefault,
+}
+
+/// Providers, services and tokens.
+#[derive(Debug, Default)]
+pub struct Directory {
+    books: RwLock<BTreeMap<String, Arc<ServiceBook>>>,
+    providers: RwLock<HashMap<String, Provider>>,
+    tokens: RwLock<HashMap<String, HashSet<String>>>,
+}
+
+impl Directory {
+    /// What is kept for a service id, if anything is.
+    pub fn book(&self, service: &str) -> Option<Arc<ServiceBook>> {
+        self.books.read().get(service).cloned()
+    }
+
+    /// What is kept for a service id, made when nothing is.
+    pub fn book_or_new(&self, service: &str) -> Arc<ServiceBook> {
+        if let Some(book) = self.book(service) {
+            return book;
+        }
+        let mut books = self.books.write();
+        books.entry(service.to_owned()).or_default().clone()
+    }
+
+    /// Every service id with what is kept for it.
+    pub fn books(&self) -> Vec<(String, Arc<ServiceBook>)> {
+        let books = self.books.read();
+        books
+            .iter()
+            .map(|(id, book)| (id.clone(), book.clone()))
+            .collect()
+    }
+
+    /// Adds or replaces a service.
+    pub fn put_service(&self, service: Service, default: DefaultService) {
+        let book = self.book_or_new(&service.id);
+        let mut providers = self.providers.write();
+        let previous = book.service.write().replace(Arc::new(service.clone()));
+        let was_default = previous.map(|previous| {
+            let was_default = is_default(&providers, &previous.provider_key, &previous.id);
+            forget(&mut providers, &previous);
+            was_default
+        });
+        let provider = providers.entry(service.provider_key).or_default();
+        let becomes_default = match default {
+            DefaultService::Yes => true,
+            DefaultService::No => false,
+            DefaultService::Unsaid => was_default.unwrap_or(provider.default.is_none()),
+        };
+        provider.services.insert(service.id.clone());
+        if becomes_default {
+            provider.default = Some(service.id);
+        }
+    }
+
+    /// Removes a service.
+    pub fn remove_service(&self, id: &str) -> ServiceRemoval {
+        let Some(book) = self.book(id) else {
+            return ServiceRemoval::Unknown;
+        };
+        let mut providers = self.providers.write();
+        let Some(service) = book.service() else {
+            return ServiceRemoval::Unknown;
+        };
+        let others = providers
+            .get(&service.provider_key)
+            .is_some_and(|provider| provider.services.len() > 1);
+        if others && is_default(&providers, &service.provider_key, id) {
+            return ServiceRemoval::IsDefault;
+        }
+        forget(&mut providers, &service);
+        *book.service.write() = None;
+        ServiceRemoval::Removed
+    }
+
+    /// Whether a service is the default of its provider.
+    pub fn is_default(&self, service: &Service) -> bool {
+        is_default(&self.providers.read(), &service.provider_key, &service.id)
+    }
+
+    /// Id of a provider's default service.
+    pub fn default_service(&self, provider_key: &str) -> Option<String> {
+        self.providers.read().get(provider_key)?.default.clone()
+    }
+
+    /// Whether any service belongs to this provider key.
+    pub fn knows_provider(&self, provider_key: &str) -> bool {
+        self.providers.read().contains_key(provider_key)
+    }
+
+    /// Gives a provider another key.
+    pub fn change_provider_key(&self, old: &str, new: &str) -> Result<(), ProviderKeyError> {
+        let mut providers = self.providers.write();
+        if !providers.contains_key(old) {
+            return Err(ProviderKeyError::Unknown(old.to_owned()));
+        }
+        if providers.contains_key(new) {
+            return Err(ProviderKeyError::Taken(new.to_owned()));
+        }
+        let provider = providers.remove(old).unwrap_or_default();
+        for id in &provider.services {
+            if let Some(service) = self.book(id).as_deref().and_then(ServiceBook::service) {
+                let mut renamed = Service::clone(&service);
+                renamed.provider_key = new.to_owned();
+                *self.book_or_new(id).service.write() = Some(Arc::new(renamed));
+            }
+        }
+        providers.insert(new.to_owned(), provider);
+        Ok(())
+    }
+
+    /// Registers a service token.
+    pub fn put_token(&self, token: &str, service: &str) {
+        let mut tokens = self.tokens.write();
+        let services = tokens.entry(token.to_owned()).or_default();
+        services.insert(service.to_owned());
+    }
+
+    /// Removes a service token; whether there was one.
+    pub fn remove_token(&self, token: &str, service: &str) -> bool {
+        let mut tokens = self.tokens.write();
+        let Some(services) = tokens.get_mut(token) else {
+            return false;
+        };
+        let existed = services.remove(service);
+        if services.is_empty() {
+            tokens.remove(token);
+        }
+        existed
+    }
+
+    /// Whether token and service are a registered pair.
+    pub fn has_token(&self, token: &str, service: &str) -> bool {
+        let tokens = self.tokens.read();
+        tokens
+            .get(token)
+            .is_some_and(|services| services.contains(service))
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.books.write().clear();
+        self.providers.write().clear();
+        self.tokens.write().clear();
+    }
+}
+
+fn is_default(providers: &HashMap<String, Provider>, key: &str, service: &str) -> bool {
+    let default = providers
+        .get(key)
+        .and_then(|provider| provider.default.as_deref());
+    default == Some(service)
+}
+
+/// Takes a service away from its provider; a provider without services is unknown.
+fn forget(providers: &mut HashMap<String, Provider>, service: &Service) {
+    let Some(provider) = providers.get_mut(&service.provider_key) else {
+        return;
+    };
+    provider.services.remove(&service.id);
+    if provider.default.as_deref() == Some(&service.id) {
+        provider.default = None;
+    }
+    if provider.services.is_empty() {
+        providers.remove(&service.provider_key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(id: &str, provider_key: &str) -> Service {
+        Service {
+            id: id.to_owned(),
+            provider_key: provider_key.to_owned(),
+            active: Activity("active".to_owned()),
+            backend_version: None,
+            referrer_filters_required: false,
+        }
+    }
+
+    #[test]
+    fn the_first_service_is_the_default_unless_said_otherwise() {
+        let directory = Directory::default();
+        directory.put_service(service("1", "k"), DefaultService::Unsaid);
+        directory.put_service(service("2", "k"), DefaultService::Unsaid);
+        assert_eq!(directory.default_service("k").as_deref(), Some("1"));
+        directory.put_service(service("3", "k"), DefaultService::Yes);
+        assert_eq!(directory.default_service("k").as_deref(), Some("3"));
+        directory.put_service(service("4", "other"), DefaultService::No);
+        assert_eq!(directory.default_service("other"), None);
+        assert!(directory.knows_provider("other"));
+    }
+
+    #[test]
+    fn the_default_service_goes_last() {
+        let directory = Directory::default();
+        directory.put_service(service("1", "k"), DefaultService::Unsaid);
+        directory.put_service(service("2", "k"), DefaultService::Unsaid);
+        assert_eq!(directory.remove_service("1"), ServiceRemoval::IsDefault);
+        assert_eq!(directory.remove_service("2"), ServiceRemoval::Removed);
+        assert_eq!(directory.remove_service("2"), ServiceRemoval::Unknown);
+        assert_eq!(directory.remove_service("1"), ServiceRemoval::Removed);
+        assert!(!directory.knows_provider("k"));
+    }
+
+    #[test]
+    fn a_provider_key_changes_for_all_its_services() {
+        let directory = Directory::default();
+        directory.put_service(service("1", "old"), DefaultService::Unsaid);
+        directory.put_service(service("2", "taken"), DefaultService::Unsaid);
+        assert!(matches!(
+            directory.change_provider_key("no", "x"),
+            Err(ProviderKeyError::Unknown(_))
+        ));
+        assert!(matches!(
+            directory.change_provider_key("old", "taken"),
+            Err(ProviderKeyError::Taken(_))
+        ));
+        assert_eq!(directory.change_provider_key("old", "new"), Ok(()));
+        assert_eq!(directory.default_service("new").as_deref(), Some("1"));
+        assert!(!directory.knows_provider("old"));
+    }
+}

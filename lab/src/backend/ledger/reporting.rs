@@ -1,0 +1,203 @@
+//! Counting: what an authorized authrep or an accepted report does to the counters, later.
+//!
+//! Owns the checks that reports only get when they are processed, in their order, and the rule that
+//! one bad transaction drops the whole report. Must not know when that is: the time is an argument.
+
+use std::sync::Arc;
+
+use super::calendar::UnixMillis;
+use super::call::{SentUsage, Transaction};
+use super::catalogue::Catalogue;
+use super::counters::Counters;
+use super::directory::{Application, ServiceBook};
+use super::error::CallError;
+use super::timestamp;
+use super::usage::{Amount, Entry, SentEntry};
+
+/// The oldest usage that is counted, in milliseconds before now.
+const OLDEST_MS: i64 = 86_400_000;
+/// The furthest usage that is counted, in milliseconds after now.
+const FURTHEST_MS: i64 = 3_600_000;
+
+/// Usage that was accepted and has to be counted.
+#[derive(Debug)]
+pub struct Job {
+    pub(super) service: String,
+    pub(super) book: Arc<ServiceBook>,
+    pub(super) work: Work,
+}
+
+#[derive(Debug)]
+pub(super) enum Work {
+    /// An authorized authrep: already checked.
+    Usage {
+        application: Arc<str>,
+        usage: Vec<Entry>,
+    },
+    /// A report: not checked at all.
+    Report {
+        transactions: Vec<Transaction>,
+        flat_usage: bool,
+    },
+}
+
+impl Job {
+    /// Number of transactions in it.
+    pub fn transactions(&self) -> usize {
+        match &self.work {
+            Work::Usage { .. } => 1,
+            Work::Report { transactions, .. } => transactions.len(),
+        }
+    }
+
+    /// Counts, or stores what is wrong.
+    pub(super) fn run(self, counters: &Counters, now: UnixMillis) {
+        let checked = match self.work {
+            Work::Usage { application, usage } => Ok(vec![Checked {
+                application,
+                usage,
+                at: now.seconds(),
+            }]),
+            Work::Report {
+                transactions,
+                flat_usage,
+            } => check_report(&self.book, transactions, flat_usage, now),
+        };
+        match checked {
+            Ok(checked) => count(counters, &self.service, &checked, now),
+            Err(Refused::Stored(error)) => self.book.errors.lock().store(&error, now),
+            Err(Refused::Silently) => {}
+        }
+    }
+}
+
+/// One transaction that can be counted.
+struct Checked {
+    application: Arc<str>,
+    usage: Vec<Entry>,
+    at: i64,
+}
+
+/// Why a report is dropped.
+enum Refused {
+    /// With an error that the service can look up.
+    Stored(CallError),
+    /// Without a trace, as happens in the reference where its worker fails.
+    Silently,
+}
+
+impl From<CallError> for Refused {
+    fn from(error: CallError) -> Self {
+        Self::Stored(error)
+    }
+}
+
+fn count(counters: &Counters, service: &str, transactions: &[Checked], now: UnixMillis) {
+    let all = transactions
+        .iter()
+        .flat_map(|transaction| &transaction.usage);
+    // Counters have 64 bits, and a larger value loses the whole call.
+    let mut amounts = all.map(|entry| entry.delta.amount());
+    if amounts.any(|amount| amount > Amount::from(i64::MAX)) {
+        return;
+    }
+    for Checked {
+        application,
+        usage,
+        at,
+    } in transactions
+    {
+        counters.apply(service, application, usage, *at, now.seconds());
+    }
+}
+
+/// Checks all transactions: first every application, then every usage, then every timestamp.
+fn check_report(
+    book: &ServiceBook,
+    transactions: Vec<Transaction>,
+    flat_usage: bool,
+    now: UnixMillis,
+) -> Result<Vec<Checked>, Refused> {
+    let kept: Vec<Transaction> = transactions.into_iter().filter_map(without_zeros).collect();
+    let applications = kept
+        .iter()
+        .map(|transaction| application(book, transaction))
+        .collect::<Result<Vec<_>, _>>()?;
+    let catalogue = book.catalogue.read();
+    let usages = kept
+        .iter()
+        .map(|transaction| usage(&catalogue, transaction, flat_usage))
+        .collect::<Result<Vec<_>, _>>()?;
+    kept.iter()
+        .zip(applications)
+        .zip(usages)
+        .map(|((transaction, application), usage)| {
+            Ok(Checked {
+                application: application.id.clone(),
+                usage,
+                at: moment(transaction, now)?,
+            })
+        })
+        .collect()
+}
+
+/// The transaction without its zero entries, or nothing if there were only such.
+fn without_zeros(mut transaction: Transaction) -> Option<Transaction> {
+    if let SentUsage::Entries(entries) = &mut transaction.usage {
+        entries.retain(|entry| !SentEntry::is_zero(entry));
+        if entries.is_empty() {
+            return None;
+        }
+    }
+    Some(transaction)
+}
+
+fn application(
+    book: &ServiceBook,
+    transaction: &Transaction,
+) -> Result<Arc<Application>, CallError> {
+    match (&transaction.app_id, &transaction.user_key) {
+        (Some(_), Some(_)) => Err(CallError::Authentication),
+        (Some(id), None) => book
+            .applications
+            .get(id)
+            .ok_or_else(|| CallError::Application(id.clone())),
+        (None, Some(key)) => book
+            .application_by_user_key(key)
+            .ok_or_else(|| CallError::UserKey(key.clone())),
+        (None, None) => Err(CallError::ApplicationMissing),
+    }
+}
+
+fn usage(
+    catalogue: &Catalogue,
+    transaction: &Transaction,
+    flat_usage: bool,
+) -> Result<Vec<Entry>, Refused> {
+    let entries = match &transaction.usage {
+        SentUsage::Absent => return Ok(Vec::new()),
+        SentUsage::NotAHash => return Err(Refused::Silently),
+        SentUsage::Entries(entries) => catalogue.check(entries)?,
+    };
+    Ok(if flat_usage {
+        entries
+    } else {
+        catalogue.expand(&entries)
+    })
+}
+
+/// When the usage happened, in seconds. A text that is no time means now.
+fn moment(transaction: &Transaction, now: UnixMillis) -> Result<i64, CallError> {
+    let sent = transaction.timestamp.as_deref().and_then(timestamp::parse);
+    let Some(at) = sent else {
+        return Ok(now.seconds());
+    };
+    let ahead_ms = at.saturating_mul(1000).saturating_sub(now.millis());
+    if ahead_ms < -OLDEST_MS {
+        return Err(CallError::TimestampTooOld);
+    }
+    if ahead_ms > FURTHEST_MS {
+        return Err(CallError::TimestampTooNew);
+    }
+    Ok(at)
+}

@@ -1,0 +1,362 @@
+//! Form parameters: bytes of a query or body to nested values, as the reference reads them.
+//!
+//! Owns percent decoding, the bracket notation and the bounds on parameters. Must not know what any
+//! parameter means.
+
+pub mod multipart;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+/// Parameters of one query or body at most.
+pub const MAX_PARAMETERS: usize = 4096;
+/// Bytes of one query or body at most.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Brackets behind one name at most.
+const MAX_DEPTH: usize = 32;
+
+/// The value of a parameter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Value {
+    /// A name without `=`.
+    Missing,
+    /// Text.
+    Text(String),
+    /// `name[]=…`.
+    List(Vec<Value>),
+    /// `name[key]=…`.
+    Hash(Hash),
+}
+
+impl Value {
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Missing | Self::List(_) | Self::Hash(_) => None,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Missing => "NilClass",
+            Self::Text(_) => "String",
+            Self::List(_) => "Array",
+            Self::Hash(_) => "Rack::QueryParser::Params",
+        }
+    }
+}
+
+/// Names and values, in the order in which the names were first sent.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Hash(Vec<(String, Value)>);
+
+impl Hash {
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(value)
+    }
+
+    /// Takes the value of a name out.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        let index = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(index).1)
+    }
+
+    /// Takes the text of a name out; anything that is not text is dropped.
+    pub fn take_text(&mut self, name: &str) -> Option<String> {
+        match self.take(name)? {
+            Value::Text(text) => Some(text),
+            Value::Missing | Value::List(_) | Value::Hash(_) => None,
+        }
+    }
+
+    /// Names and values.
+    pub fn into_entries(self) -> Vec<(String, Value)> {
+        self.0
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn put(&mut self, name: String, value: Value) {
+        match self.find(&name) {
+            Some(known) => *known = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    /// Callers send what belongs together in a row, so the last name is the likeliest.
+    fn find(&mut self, name: &str) -> Option<&mut Value> {
+        let found = self.0.iter_mut().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value)
+    }
+
+    /// The value of a name, where a missing one is replaced by `make` first.
+    fn find_or(&mut self, name: &str, make: fn() -> Value) -> &mut Value {
+        let index = self.0.iter().rposition(|(known, _)| known == name);
+        let index = index.unwrap_or_else(|| {
+            self.0.push((name.to_owned(), Value::Missing));
+            self.0.len() - 1
+        });
+        let value = &mut self.0[index].1;
+        if *value == Value::Missing {
+            *value = make();
+        }
+        value
+    }
+}
+
+/// What is wrong with the parameters as such.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ShapeError {
+    /// Broken percent encoding.
+    PercentEncoding,
+    /// More parameters, bytes or brackets than allowed, or a form that cannot be split.
+    Bounds,
+    /// One name is used in two shapes.
+    Mixed {
+        /// The shape the name asks for.
+        expected: &'static str,
+        /// The shape it had.
+        found: &'static str,
+        /// The name.
+        name: String,
+    },
+}
+
+impl fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PercentEncoding => f.write_str("invalid %-encoding"),
+            Self::Bounds => f.write_str("too many parameters"),
+            Self::Mixed {
+                expected,
+                found,
+                name,
+            } => write!(f, "expected {expected} (got {found}) for param `{name}'"),
+        }
+    }
+}
+
+/// The parameters of a call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Params {
+    /// Names and values; what was not UTF-8 is replaced.
+    pub values: Hash,
+    /// Whether every name and value was UTF-8.
+    pub is_utf8: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            values: Hash::default(),
+            is_utf8: true,
+        }
+    }
+}
+
+impl Params {
+    /// Reads a query string or a form body.
+    pub fn parse(form: &[u8]) -> Result<Self, ShapeError> {
+        if form.len() > MAX_BYTES {
+            return Err(ShapeError::Bounds);
+        }
+        let mut params = Self::default();
+        let mut count = 0;
+        // Blanks behind a separator belong to it.
+        let parts = form
+            .split(|byte| *byte == b'&')
+            .enumerate()
+            .map(|(index, part)| match index {
+                0 => part,
+                _ => trim_blanks_before(part),
+            });
+        for part in parts.filter(|part| !part.is_empty()) {
+            count += 1;
+            if count > MAX_PARAMETERS {
+                return Err(ShapeError::Bounds);
+            }
+            let (name, value) = split_once(part, b'=');
+            let name = params.text(decode(name)?);
+            let value = match value {
+                Some(value) => Value::Text(params.text(decode(value)?)),
+                None => Value::Missing,
+            };
+            params.insert(&name, value)?;
+        }
+        Ok(params)
+    }
+
+    /// Adds one parameter by its full name, brackets included.
+    fn insert(&mut self, name: &str, value: Value) -> Result<(), ShapeError> {
+        insert(&mut self.values, name, value, 0)
+    }
+
+    /// These parameters with others on top: on a clash of names the others win.
+    pub fn overlaid_with(mut self, over: Self) -> Self {
+        self.is_utf8 &= over.is_utf8;
+        for (name, value) in over.values.0 {
+            self.values.put(name, value);
+        }
+        self
+    }
+
+    fn text(&mut self, bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap_or_else(|error| {
+            self.is_utf8 = false;
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        })
+    }
+}
+
+/// Splits a name at its first bracket pair: what comes first, and the rest behind it.
+fn split_name(name: &str, depth: usize) -> (&str, &str) {
+    if depth == 0 {
+        // A bracket in front is an ordinary character of the name.
+        let bracket = name.char_indices().skip(1).find(|(_, c)| *c == '[');
+        return match bracket {
+            Some((at, _)) => name.split_at(at),
+            None => (name, ""),
+        };
+    }
+    if let Some(rest) = name.strip_prefix("[]") {
+        return ("[]", rest);
+    }
+    let inside = name.strip_prefix('[');
+    match inside.and_then(|inside| inside.split_once(']')) {
+        Some((key, rest)) => (key, rest),
+        // Not in brackets after all: the text as a whole is the name.
+        None => (name, ""),
+    }
+}
+
+fn insert(hash: &mut Hash, name: &str, value: Value, depth: usize) -> Result<(), ShapeError> {
+    if depth > MAX_DEPTH {
+        return Err(ShapeError::Bounds);
+    }
+    let (key, rest) = split_name(name, depth);
+    if key.is_empty() {
+        return Ok(());
+    }
+    if rest.is_empty() {
+        hash.put(key.to_owned(), value);
+    } else if rest == "[" {
+        hash.put(name.to_owned(), value);
+    } else if let Some(element) = rest.strip_prefix("[]") {
+        let list = list_of(hash, key)?;
+        insert_in_list(list, element, value, depth)?;
+    } else {
+        insert(hash_of(hash, key)?, rest, value, depth + 1)?;
+    }
+    Ok(())
+}
+
+/// `name[]=v` adds an element; `name[][key]=v` goes into the last hash that has no such key yet.
+fn insert_in_list(
+    list: &mut Vec<Value>,
+    element: &str,
+    value: Value,
+    depth: usize,
+) -> Result<(), ShapeError> {
+    if element.is_empty() {
+        list.push(value);
+        return Ok(());
+    }
+    let inside = element
+        .strip_prefix('[')
+        .and_then(|inside| inside.strip_suffix(']'));
+    let name = match inside {
+        Some(inside) if !inside.is_empty() && !inside.contains(['[', ']']) => inside,
+        _ => element,
+    };
+    if let Some(Value::Hash(last)) = list.last_mut()
+        && last.get(split_name(name, depth + 1).0).is_none()
+    {
+        return insert(last, name, value, depth + 1);
+    }
+    let mut fresh = Hash::default();
+    insert(&mut fresh, name, value, depth + 1)?;
+    list.push(Value::Hash(fresh));
+    Ok(())
+}
+
+fn list_of<'a>(hash: &'a mut Hash, key: &str) -> Result<&'a mut Vec<Value>, ShapeError> {
+    match hash.find_or(key, || Value::List(Vec::new())) {
+        Value::List(list) => Ok(list),
+        other => Err(mixed("Array", other, key)),
+    }
+}
+
+fn hash_of<'a>(hash: &'a mut Hash, key: &str) -> Result<&'a mut Hash, ShapeError> {
+    match hash.find_or(key, || Value::Hash(Hash::default())) {
+        Value::Hash(hash) => Ok(hash),
+        other => Err(mixed("Hash", other, key)),
+    }
+}
+
+fn mixed(expected: &'static str, found: &Value, name: &str) -> ShapeError {
+    ShapeError::Mixed {
+        expected,
+        found: found.kind(),
+        name: name.to_owned(),
+    }
+}
+
+fn trim_blanks_before(part: &[u8]) -> &[u8] {
+    let blanks = part.iter().take_while(|byte| **byte == b' ').count();
+    &part[blanks..]
+}
+
+fn split_once(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|byte| *byte == separator) {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
+    }
+}
+
+/// Undoes form encoding: `+` is a blank, `%` starts two hexadecimal digits.
+pub fn decode(encoded: &[u8]) -> Result<Vec<u8>, ShapeError> {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'+' => decoded.push(b' '),
+            b'%' => {
+                let (byte, after) = escaped(after).ok_or(ShapeError::PercentEncoding)?;
+                decoded.push(byte);
+                rest = after;
+            }
+            other => decoded.push(other),
+        }
+    }
+    Ok(decoded)
+}
+
+/// Undoes percent encoding in a path, where `+` is itself. Broken escapes stay as they are.
+pub fn decode_path(encoded: &str) -> String {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escape = if byte == b'%' { escaped(after) } else { None };
+        let (byte, after) = escape.unwrap_or((byte, after));
+        decoded.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn escaped(digits: &[u8]) -> Option<(u8, &[u8])> {
+    let [high, low, rest @ ..] = digits else {
+        return None;
+    };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let byte = digit(high)? * 16 + digit(low)?;
+    Some((byte as u8, rest))
+}

@@ -1,0 +1,299 @@
+//! From parameters to calls: which parameter means what, and what counts as blank.
+//!
+//! Owns the names of the public API's parameters and of the options header. Must not know any
+//! state, and decides nothing.
+
+use super::ledger::call::{
+    AuthorizeCall, Caller, OauthCall, Options, Purpose, RedirectParameter, ReportCall, SentUsage,
+    Transaction,
+};
+use super::ledger::error::CallError;
+use super::ledger::usage::{SentEntry, is_blank};
+use super::params::{Hash, Params, Value, decode};
+
+/// Which authorization call it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Flavour {
+    /// Whether usage is counted.
+    pub purpose: Purpose,
+    /// Whether it is an oauth call.
+    pub oauth: bool,
+}
+
+/// Reads an authorization call.
+pub(super) fn authorize_call(
+    params: Params,
+    options: Options,
+    flavour: Flavour,
+) -> Result<AuthorizeCall, CallError> {
+    if !params.is_utf8 {
+        return Err(CallError::NotUtf8);
+    }
+    let mut values = params.values;
+    let names_end_user = values.get("user_id").is_some();
+    let app_key = values.take_text("app_key");
+    Ok(AuthorizeCall {
+        caller: Caller {
+            provider_key: not_blank(values.take_text("provider_key")),
+            service_token: not_empty(values.take_text("service_token")),
+            service_id: not_blank(values.take_text("service_id")),
+        },
+        purpose: flavour.purpose,
+        oauth: flavour.oauth.then(|| oauth_call(&mut values)),
+        app_id: not_blank(values.take_text("app_id")),
+        user_key: not_blank(values.take_text("user_key")),
+        app_key: app_key.map(|key| key.trim_matches(is_blank).to_owned()),
+        referrer: not_blank(values.take_text("referrer")),
+        names_end_user,
+        usage: usage(values.take("usage")),
+        options,
+    })
+}
+
+/// Reads a report. What is wrong with its transactions is part of the call, because the caller's
+/// credentials are looked at first.
+pub(super) fn report_call(params: Params, options: Options) -> ReportCall {
+    let mut values = params.values;
+    ReportCall {
+        caller: Caller {
+            provider_key: not_empty(values.take_text("provider_key")),
+            service_token: not_empty(values.take_text("service_token")),
+            service_id: not_empty(values.take_text("service_id")),
+        },
+        transactions: if params.is_utf8 {
+            transactions(values.take("transactions"))
+        } else {
+            Err(CallError::NotUtf8)
+        },
+        flat_usage: options.flat_usage,
+    }
+}
+
+/// Reads the options header, and `no_body` from the parameters where the header does not say it.
+pub(super) fn options(header: Option<&[u8]>, params: &Params) -> Options {
+    let mut options = Options {
+        no_body: params
+            .values
+            .get("no_body")
+            .is_some_and(|value| match value {
+                Value::Text(text) => turns_no_body_on(text),
+                Value::Missing | Value::List(_) | Value::Hash(_) => false,
+            }),
+        ..Options::default()
+    };
+    for item in header.unwrap_or_default().split(|byte| *byte == b'&') {
+        let mut halves = item.splitn(2, |byte| *byte == b'=');
+        let name = option_text(halves.next());
+        let value = halves.next().map(|value| option_text(Some(value)));
+        let on = value.as_deref() == Some("1");
+        match name.as_str() {
+            "no_body" => options.no_body = value.as_deref().is_some_and(turns_no_body_on),
+            "rejection_reason_header" => options.rejection_reason_header = on,
+            "limit_headers" => options.limit_headers = on,
+            "hierarchy" => options.hierarchy = on,
+            "flat_usage" => options.flat_usage = on,
+            "list_app_keys" => options.list_app_keys = on,
+            _ => {}
+        }
+    }
+    options
+}
+
+fn turns_no_body_on(text: &str) -> bool {
+    text != "0" && text != "false"
+}
+
+fn option_text(encoded: Option<&[u8]>) -> String {
+    let encoded = encoded.unwrap_or_default();
+    let bytes = decode(encoded.trim_ascii()).unwrap_or_else(|_| encoded.to_vec());
+    String::from_utf8_lossy(&bytes)
+        .trim_matches(is_blank)
+        .to_owned()
+}
+
+fn oauth_call(values: &mut Hash) -> OauthCall {
+    let url = values.take("redirect_url");
+    let uri = values.take("redirect_uri");
+    let (parameter, redirect) = match (url, uri) {
+        (None, Some(uri)) => (RedirectParameter::Uri, Some(uri)),
+        (url, _) => (RedirectParameter::Url, url),
+    };
+    let redirect = redirect.and_then(|value| value.text().map(str::to_owned));
+    OauthCall {
+        parameter,
+        redirect: not_blank(redirect),
+    }
+}
+
+fn usage(value: Option<Value>) -> SentUsage {
+    match value {
+        None | Some(Value::Missing) => SentUsage::Absent,
+        Some(Value::Hash(hash)) => SentUsage::Entries(
+            hash.into_entries()
+                .into_iter()
+                .map(|(metric, value)| SentEntry {
+                    metric,
+                    value: value.text().map(str::to_owned),
+                })
+                .collect(),
+        ),
+        Some(Value::Text(_) | Value::List(_)) => SentUsage::NotAHash,
+    }
+}
+
+fn transactions(value: Option<Value>) -> Result<Vec<Transaction>, CallError> {
+    let entries = match value {
+        None | Some(Value::Missing) => return Err(CallError::TransactionsBlank),
+        Some(Value::Text(text)) if text.is_empty() => return Err(CallError::TransactionsBlank),
+        Some(Value::Hash(hash)) if hash.is_empty() => return Err(CallError::TransactionsBlank),
+        Some(Value::Hash(hash)) => hash.into_entries(),
+        Some(Value::Text(_) | Value::List(_)) => return Err(CallError::TransactionsFormat),
+    };
+    if entries.iter().any(|(_, value)| *value == Value::Missing) {
+        return Err(CallError::NilTransaction);
+    }
+    entries
+        .into_iter()
+        .map(|(_, value)| transaction(value))
+        .collect()
+}
+
+fn transaction(value: Value) -> Result<Transaction, CallError> {
+    let mut values = match value {
+        Value::Missing | Value::Text(_) | Value::List(_) => {
+            return Err(CallError::TransactionsFormat);
+        }
+        Value::Hash(values) => values,
+    };
+    if values.get("user_id").is_some() {
+        return Err(CallError::EndUsers);
+    }
+    Ok(Transaction {
+        app_id: not_empty(values.take_text("app_id")),
+        user_key: not_empty(values.take_text("user_key")),
+        usage: usage(values.take("usage")),
+        timestamp: values.take_text("timestamp"),
+    })
+}
+
+fn not_blank(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.chars().all(is_blank))
+}
+
+fn not_empty(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(form: &str) -> Params {
+        Params::parse(form.as_bytes()).expect("forms in these tables have a good shape")
+    }
+
+    #[test]
+    fn the_options_header_is_a_form_of_ones() {
+        #[track_caller]
+        fn check(header: &str, form: &str, on: &str) {
+            let found = options(Some(header.as_bytes()), &params(form));
+            let names = [
+                (found.no_body, "no_body"),
+                (found.rejection_reason_header, "reason"),
+                (found.limit_headers, "limits"),
+                (found.hierarchy, "hierarchy"),
+                (found.flat_usage, "flat"),
+                (found.list_app_keys, "keys"),
+            ];
+            let names: Vec<&str> = names
+                .iter()
+                .filter(|(on, _)| *on)
+                .map(|(_, name)| *name)
+                .collect();
+            assert_eq!(names.join(" "), on, "{header:?} {form:?}");
+        }
+        check("", "", "");
+        check("no_body=1&limit_headers=1", "", "no_body limits");
+        check(" hierarchy = 1 & flat%5Fusage=%31", "", "hierarchy flat");
+        check("hierarchy=1&hierarchy=0", "", "");
+        check(
+            "hierarchy=true&list_app_keys=01&rejection_reason_header",
+            "",
+            "",
+        );
+        check("hierarchy=1,limit_headers=1;flat_usage=1", "", "");
+        check("no_body", "", "");
+        check("no_body=", "", "no_body");
+        check("no_body=yes", "", "no_body");
+        check("no_body=false", "", "");
+        check("", "no_body=1", "no_body");
+        check("", "no_body", "");
+        check("no_body=0", "no_body=1", "");
+        check("", "hierarchy=1", "");
+    }
+
+    #[test]
+    fn transactions_have_to_be_a_hash_of_hashes() {
+        #[track_caller]
+        fn check(form: &str, expected: Result<usize, CallError>) {
+            let found = report_call(params(form), Options::default()).transactions;
+            assert_eq!(
+                found.map(|transactions| transactions.len()),
+                expected,
+                "{form}"
+            );
+        }
+        check("", Err(CallError::TransactionsBlank));
+        check("transactions", Err(CallError::TransactionsBlank));
+        check("transactions=", Err(CallError::TransactionsBlank));
+        check("transactions=x", Err(CallError::TransactionsFormat));
+        check("transactions[]=x", Err(CallError::TransactionsFormat));
+        check("transactions[0]", Err(CallError::NilTransaction));
+        check("transactions[0][user_id]=x", Err(CallError::EndUsers));
+        check("transactions[a][app_id]=1&transactions[b][app_id]=2", Ok(2));
+        check("transactions[0][app_id]=%ff", Err(CallError::NotUtf8));
+    }
+
+    #[test]
+    fn blank_means_more_in_authorization_calls_than_in_reports() {
+        let form = "provider_key=+&service_token=+&service_id=+&app_id=+&transactions[0][app_id]=+";
+        let flavour = Flavour {
+            purpose: Purpose::Ask,
+            oauth: false,
+        };
+        let call = authorize_call(params(form), Options::default(), flavour).expect("it is UTF-8");
+        assert_eq!(call.caller.provider_key, None);
+        assert_eq!(call.caller.service_token.as_deref(), Some(" "));
+        assert_eq!(call.app_id, None);
+        let report = report_call(params(form), Options::default());
+        assert_eq!(report.caller.provider_key.as_deref(), Some(" "));
+        assert_eq!(
+            report.transactions.expect("one")[0].app_id.as_deref(),
+            Some(" ")
+        );
+    }
+
+    #[test]
+    fn redirect_uri_counts_only_without_redirect_url() {
+        let read = |form: &str| {
+            let flavour = Flavour {
+                purpose: Purpose::Ask,
+                oauth: true,
+            };
+            let call =
+                authorize_call(params(form), Options::default(), flavour).expect("it is UTF-8");
+            let oauth = call.oauth.expect("an oauth call");
+            (oauth.parameter, oauth.redirect)
+        };
+        assert_eq!(
+            read("redirect_uri=u"),
+            (RedirectParameter::Uri, Some("u".to_owned()))
+        );
+        assert_eq!(read("redirect_uri="), (RedirectParameter::Uri, None));
+        assert_eq!(
+            read("redirect_uri=u&redirect_url="),
+            (RedirectParameter::Url, None)
+        );
+        assert_eq!(read(""), (RedirectParameter::Url, None));
+    }
+}

@@ -1,0 +1,189 @@
+//! `backend` and `upstream`: the lab's servers, each on its own; `guard`: what starts them.
+//!
+//! Owns their command lines. Must not know what they serve.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::backend::{Backend, InternalAuth, InternalAuthError};
+use crate::http_server::{ServeError, bind, write_address};
+use crate::precise_timer::PreciseTimer;
+use crate::runtime::guard::{self, GuardError};
+use crate::upstream::Upstream;
+
+/// A server of the lab.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ServerCommand {
+    /// Run the 3scale-compatible backend alone
+    Backend {
+        /// Where it listens
+        #[command(flatten)]
+        listen: Listen,
+        /// User and password of the internal API
+        #[arg(long, value_name = "USER:PASSWORD")]
+        internal_auth: Secret,
+    },
+    /// Run the upstream, the protected API, alone
+    Upstream {
+        /// Where it listens
+        #[command(flatten)]
+        listen: Listen,
+    },
+    /// Become another program that is killed when process `parent` ends
+    #[command(hide = true)]
+    Guard {
+        /// The process that starts this one
+        #[arg(long, value_name = "PID")]
+        parent: u32,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
+
+/// Where a server listens.
+#[derive(Args, Clone, Debug)]
+pub struct Listen {
+    /// Address to listen on; port 0 lets the system choose
+    #[arg(long = "listen", value_name = "ADDR")]
+    pub address: SocketAddr,
+    /// File that the bound address is written to once the server is ready
+    #[arg(long, value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
+}
+
+/// A text that no output repeats. It is looked at only after the command line was read, because an
+/// error about a bad argument quotes it.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Why a server, or what a guard was to become, did not run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The credentials of the internal API are malformed.
+    #[error(transparent)]
+    InternalAuth(#[from] InternalAuthError),
+    /// The system does not deliver signals.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    /// The guarded program did not start.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+}
+
+impl ServerCommand {
+    /// Runs the server until SIGTERM or Ctrl-C.
+    ///
+    /// `Guard` never returns when it succeeds; it expects to be called from the process's first
+    /// thread, as from `main` by way of `block_on`.
+    pub async fn run(self) -> Result<(), ServerError> {
+        match self {
+            Self::Backend {
+                listen,
+                internal_auth,
+            } => {
+                let auth = InternalAuth::parse(&internal_auth.0)?;
+                let end = stop_signal().map_err(ServerError::Signals)?;
+                let listener = listen.open().await?;
+                let backend = Backend::new(auth, PreciseTimer::start());
+                backend.serve(listener, end).await;
+            }
+            Self::Upstream { listen } => {
+                let end = stop_signal().map_err(ServerError::Signals)?;
+                let listener = listen.open().await?;
+                Upstream::new(PreciseTimer::start())
+                    .serve(listener, end)
+                    .await;
+            }
+            Self::Guard { parent, command } => match guard::run(parent, &command)? {},
+        }
+        Ok(())
+    }
+}
+
+impl Listen {
+    /// Binds, and tells where: connections are accepted from here on, and answered soon after.
+    async fn open(&self) -> Result<TcpListener, ServeError> {
+        let listener = bind(self.address).await?;
+        let address = listener.local_addr().unwrap_or(self.address);
+        if let Some(file) = &self.address_file {
+            write_address(file, address)?;
+        }
+        println!("listening on http://{address}");
+        Ok(listener)
+    }
+}
+
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        server: ServerCommand,
+    }
+
+    #[tokio::test]
+    async fn malformed_credentials_are_refused_without_being_repeated() {
+        let line = [
+            "lab",
+            "backend",
+            "--listen",
+            "127.0.0.1:0",
+            "--internal-auth",
+            "hunter2",
+        ];
+        let line = Line::try_parse_from(line).expect("the form is looked at later");
+        assert!(!format!("{line:?}").contains("hunter2"));
+        let error = line
+            .server
+            .run()
+            .await
+            .expect_err("there is no password")
+            .to_string();
+        assert_eq!(error, "internal credentials need the form USER:PASSWORD");
+    }
+}

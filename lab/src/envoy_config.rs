@@ -1,0 +1,148 @@
+//! Envoy's bootstrap configuration, as text.
+//!
+//! Owns the translation from [`EnvoyConfig`] to YAML. Must not know where the text is put or who
+//! starts Envoy with it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+use thiserror::Error;
+
+const TEMPLATE: &str = include_str!("../templates/envoy.yaml.j2");
+
+/// The configuration could not be rendered; a mistake in the template.
+#[derive(Debug, Error)]
+#[error("cannot render the Envoy configuration")]
+pub struct RenderError(#[from] minijinja::Error);
+
+/// What differs between the Envoys of the lab.
+#[derive(Clone, Debug)]
+pub struct EnvoyConfig {
+    /// Where it serves; port 0 lets the system choose.
+    pub listener: SocketAddr,
+    /// Where its admin interface is.
+    pub admin: SocketAddr,
+    /// The protected API.
+    pub upstream: Peer,
+    /// The 3scale-compatible backend.
+    pub backend: Peer,
+    /// Absent: Envoy alone.
+    pub plugin: Option<Plugin>,
+}
+
+/// A server that Envoy connects to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Peer {
+    /// Address or name.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// The plugin, as Envoy loads it.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// The module, where Envoy finds it.
+    pub wasm: String,
+    /// Configuration of the filter.
+    pub configuration: String,
+    /// Configuration of the singleton.
+    pub sync_configuration: String,
+}
+
+/// The bootstrap configuration as YAML.
+pub fn render(config: &EnvoyConfig) -> Result<String, RenderError> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    let mut clusters = vec![cluster("upstream", &config.upstream)];
+    if config.plugin.is_some() {
+        clusters.push(cluster("backend", &config.backend));
+    }
+    let context = context! {
+        listener => address(config.listener),
+        admin => address(config.admin),
+        plugin => config.plugin.as_ref().map(plugin),
+        clusters => clusters,
+    };
+    let mut text = environment.render_str(TEMPLATE, context)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn address(address: SocketAddr) -> Value {
+    context! { host => address.ip().to_string(), port => address.port() }
+}
+
+/// An address is connected to as it is; a name is resolved again and again, as whoever it names may
+/// come back under another address.
+fn cluster(name: &str, peer: &Peer) -> Value {
+    let discovery = match peer.host.parse::<IpAddr>() {
+        Ok(_) => "STATIC",
+        Err(_) => "STRICT_DNS",
+    };
+    context! { name, discovery, host => peer.host.as_str(), port => peer.port }
+}
+
+fn plugin(plugin: &Plugin) -> Value {
+    context! {
+        wasm => plugin.wasm.as_str(),
+        configuration => plugin.configuration.as_str(),
+        sync_configuration => plugin.sync_configuration.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(plugin: Option<Plugin>) -> EnvoyConfig {
+        EnvoyConfig {
+            listener: "127.0.0.1:0".parse().expect("an address"),
+            admin: "127.0.0.1:0".parse().expect("an address"),
+            upstream: Peer {
+                host: "127.0.0.1".to_owned(),
+                port: 4001,
+            },
+            backend: Peer {
+                host: "backend".to_owned(),
+                port: 4002,
+            },
+            plugin,
+        }
+    }
+
+    fn example() -> Plugin {
+        Plugin {
+            wasm: "/etc/tollgate/plugin.wasm".to_owned(),
+            configuration: r#"{"api":"v1","note":"a \"quoted\" text: with # and 'signs' and ü"}"#
+                .to_owned(),
+            sync_configuration: r#"{"api":"v1"}"#.to_owned(),
+        }
+    }
+
+    #[test]
+    fn envoy_with_the_plugin() {
+        let yaml = render(&config(Some(example()))).expect("the template is valid");
+        insta::assert_snapshot!(yaml);
+    }
+
+    #[test]
+    fn envoy_alone() {
+        let yaml = render(&config(None)).expect("the template is valid");
+        insta::assert_snapshot!(yaml);
+    }
+
+    #[test]
+    fn the_same_listener_serves_with_and_without_the_plugin() {
+        let with = render(&config(Some(example()))).expect("the template is valid");
+        let without = render(&config(None)).expect("the template is valid");
+        let missing: Vec<&str> = without
+            .lines()
+            .filter(|line| !with.contains(line))
+            .collect();
+        assert_eq!(missing, Vec::<&str>::new());
+        for word in ["wasm", "x-3scale", "backend"] {
+            assert!(!without.contains(word), "{word}");
+        }
+    }
+}

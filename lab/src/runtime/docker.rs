@@ -1,0 +1,354 @@
+//! The container runtime: the same services, each in a container on a network of the lab's own.
+//!
+//! Owns starting, pausing and ending of a [`Service`] as a container. Must not know what the
+//! services are for.
+
+mod engine;
+pub(super) mod images;
+mod libraries;
+mod sweep;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use testcontainers::core::IntoContainerPort;
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{
+    ContainerAsync, ContainerRequest, CopyDataSource, GenericImage, ImageExt, TestcontainersError,
+};
+use thiserror::Error;
+
+use self::engine::Engine;
+pub use self::engine::docker_available;
+use self::images::{Image, ImageError};
+use super::LaunchError;
+use super::owner::Owner;
+use crate::topology::{Content, Executable, Role, Service};
+
+/// The label on everything the lab makes in an engine; its value says whose it is.
+const LABEL: &str = "org.tollgate.lab";
+
+/// Why the container engine could not do what was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DockerError {
+    /// There is no engine.
+    #[error(
+        "no container engine answers ({reason}); start Docker, or set DOCKER_HOST to where it \
+         listens, or use the process runtime"
+    )]
+    NoEngine {
+        /// What was tried.
+        reason: String,
+    },
+    /// An image could not be built.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// A call of the engine failed.
+    #[error("the container engine cannot {action}")]
+    Call {
+        /// What was asked of it.
+        action: String,
+        /// Why.
+        source: testcontainers::bollard::errors::Error,
+    },
+    /// A container could not be started or controlled.
+    #[error("cannot {action} the container of {role}")]
+    Container {
+        /// What was tried.
+        action: &'static str,
+        /// The service.
+        role: Role,
+        /// Why.
+        source: Box<TestcontainersError>,
+    },
+    /// A container has no address on the lab's network.
+    #[error("the container of {role} has no address on the lab's network")]
+    NoAddress {
+        /// The service.
+        role: Role,
+    },
+    /// A file for a container cannot be read.
+    #[error("cannot read `{}` for a container", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+#[derive(Debug)]
+struct Running {
+    container: ContainerAsync<GenericImage>,
+    /// The main process, as this machine sees it; none once it was killed.
+    pid: Option<u32>,
+}
+
+/// Containers of one lab.
+#[derive(Debug)]
+pub(super) struct Containers {
+    engine: Engine,
+    /// Name of the network, and beginning of every container's name.
+    name: String,
+    server: Image,
+    envoy: Image,
+    running: Mutex<BTreeMap<Role, Arc<Running>>>,
+}
+
+impl Containers {
+    /// Envoy's admin port inside its container.
+    pub(super) const ADMIN_PORT: u16 = 9901;
+
+    /// Sweeps what crashed labs left, builds the images where they are missing, and makes a network.
+    pub(super) async fn new(server_exe: &Path, envoy: &Path) -> Result<Self, LaunchError> {
+        let engine = Engine::connect().await?;
+        sweep::sweep(&engine).await?;
+        let server = images::server(server_exe)
+            .await
+            .map_err(DockerError::from)?;
+        let envoy = images::envoy(envoy).await.map_err(DockerError::from)?;
+        for image in [&server, &envoy] {
+            sweep::sweep_images(&engine, image).await?;
+        }
+        let name = unique_name();
+        engine.create_network(&name).await?;
+        Ok(Self {
+            engine,
+            name,
+            server,
+            envoy,
+            running: Mutex::default(),
+        })
+    }
+
+    /// The port a service listens on inside its container.
+    pub(super) fn port(role: Role) -> u16 {
+        match role {
+            Role::Envoy => 8080,
+            Role::Backend => 3000,
+            Role::Upstream => 3001,
+        }
+    }
+
+    /// `host:port` of a service on the lab's network: names keep their meaning over a restart.
+    pub(super) fn peer_address(&self, role: Role) -> String {
+        format!("{}:{}", self.container_name(role), Self::port(role))
+    }
+
+    fn container_name(&self, role: Role) -> String {
+        format!("{}-{role}", self.name)
+    }
+
+    /// Starts a service and returns the address that answers its readiness, on the lab's network.
+    /// `publish` makes the gateway reachable there too.
+    pub(super) async fn start(
+        &self,
+        service: &Service,
+        publish: Option<SocketAddr>,
+    ) -> Result<SocketAddr, LaunchError> {
+        let role = service.role;
+        let mut request = self.request(service)?;
+        if let (Role::Envoy, Some(address)) = (role, publish) {
+            request = published(request, address);
+        }
+        let container = request
+            .start()
+            .await
+            .map_err(|source| container_error("start", role, source))?;
+        let id = container.id().to_owned();
+        // Held before it is asked about: whatever fails from here on, it is removed with the lab.
+        let running = Running {
+            container,
+            pid: None,
+        };
+        self.running.lock().insert(role, Arc::new(running));
+        let facts = self.engine.inspect(&id, &self.name).await?;
+        self.set_pid(role, facts.pid);
+        if facts.has_ended {
+            return Err(self.ended(role, facts.status).await);
+        }
+        let ip = facts.ip.ok_or(DockerError::NoAddress { role })?;
+        let port = match role {
+            Role::Envoy => Self::ADMIN_PORT,
+            Role::Backend | Role::Upstream => Self::port(role),
+        };
+        Ok(SocketAddr::new(ip, port))
+    }
+
+    fn request(&self, service: &Service) -> Result<ContainerRequest<GenericImage>, DockerError> {
+        let image = match service.executable {
+            Executable::Envoy => &self.envoy,
+            Executable::Server => &self.server,
+        };
+        let mut request = GenericImage::new(image.name, &image.tag)
+            .with_cmd(service.arguments.clone())
+            .with_network(&self.name)
+            .with_container_name(self.container_name(service.role))
+            .with_label(LABEL, Owner::current().to_string());
+        for (name, value) in &service.environment {
+            request = request.with_env_var(name, value);
+        }
+        for (path, content) in &service.files {
+            request = request.with_copy_to(path.display().to_string(), data(content)?);
+        }
+        Ok(request)
+    }
+
+    pub(super) async fn pause(&self, role: Role) -> Result<(), LaunchError> {
+        let running = self.get(role)?;
+        let paused = running.container.pause().await;
+        paused.map_err(|source| container_error("pause", role, source).into())
+    }
+
+    pub(super) async fn resume(&self, role: Role) -> Result<(), LaunchError> {
+        let running = self.get(role)?;
+        let resumed = running.container.unpause().await;
+        resumed.map_err(|source| container_error("resume", role, source).into())
+    }
+
+    /// Ends a service without notice; its container stays, for its log.
+    pub(super) async fn kill(&self, role: Role) -> Result<(), LaunchError> {
+        let running = self.get(role)?;
+        self.engine.kill(running.container.id()).await?;
+        drop(running);
+        self.set_pid(role, None);
+        Ok(())
+    }
+
+    /// Removes a service's container, if there is one.
+    pub(super) async fn end(&self, role: Role) -> Result<(), LaunchError> {
+        let running = self.running.lock().remove(&role);
+        let Some(running) = running else {
+            return Ok(());
+        };
+        match Arc::into_inner(running) {
+            Some(running) => {
+                let removed = running.container.rm().await;
+                removed.map_err(|source| container_error("remove", role, source).into())
+            }
+            // Somebody still reads its log; the last one to let go removes it.
+            None => Ok(()),
+        }
+    }
+
+    /// Removes every container and the network.
+    pub(super) async fn stop(self) -> Result<(), LaunchError> {
+        for role in Role::ALL {
+            self.end(role).await?;
+        }
+        Ok(self.engine.remove_network(&self.name).await?)
+    }
+
+    pub(super) fn pids(&self) -> BTreeMap<Role, u32> {
+        let running = self.running.lock();
+        let pids = running.iter().map(|(role, it)| Some((*role, it.pid?)));
+        pids.flatten().collect()
+    }
+
+    /// An error if the service has ended by itself.
+    pub(super) async fn check_running(&self, role: Role) -> Result<(), LaunchError> {
+        let running = self.get(role)?;
+        let id = running.container.id();
+        let facts = self.engine.inspect(id, &self.name).await?;
+        match facts.has_ended {
+            true => Err(self.ended(role, facts.status).await),
+            false => Ok(()),
+        }
+    }
+
+    /// The end of a service's log.
+    pub(super) async fn log_tail(&self, role: Role) -> String {
+        match self.get(role) {
+            Ok(running) => self.engine.log_tail(running.container.id()).await,
+            Err(_) => String::new(),
+        }
+    }
+
+    async fn ended(&self, role: Role, status: String) -> LaunchError {
+        LaunchError::Ended {
+            role,
+            status,
+            log: self.log_tail(role).await,
+        }
+    }
+
+    fn get(&self, role: Role) -> Result<Arc<Running>, LaunchError> {
+        let running = self.running.lock().get(&role).map(Arc::clone);
+        running.ok_or(LaunchError::NotRunning { role })
+    }
+
+    fn set_pid(&self, role: Role, pid: Option<u32>) {
+        if let Some(running) = self.running.lock().get_mut(&role).and_then(Arc::get_mut) {
+            running.pid = pid;
+        }
+    }
+}
+
+impl Drop for Containers {
+    /// Containers remove themselves in their own drop; the network can go only after them.
+    fn drop(&mut self) {
+        self.running.get_mut().clear();
+        engine::remove_network_in_background(self.name.clone());
+    }
+}
+
+/// Unique in the engine, and short enough for a host name.
+fn unique_name() -> String {
+    let token = uniqueness();
+    format!("tollgate-{}-{token:06x}", std::process::id())
+}
+
+/// Labs of one process are told apart by a random number.
+fn uniqueness() -> u32 {
+    rand::random::<u32>() & 0x00ff_ffff
+}
+
+fn published(
+    request: ContainerRequest<GenericImage>,
+    address: SocketAddr,
+) -> ContainerRequest<GenericImage> {
+    let host_ip = address.ip().to_string();
+    request
+        .with_mapped_port(address.port(), Containers::port(Role::Envoy).tcp())
+        // Where it was asked for, not on every address of the machine.
+        .with_host_config_modifier(move |host| {
+            let bindings = host.port_bindings.iter_mut().flat_map(HashMap::values_mut);
+            for binding in bindings.flatten().flatten() {
+                binding.host_ip = Some(host_ip.clone());
+            }
+        })
+}
+
+fn data(content: &Content) -> Result<CopyDataSource, DockerError> {
+    match content {
+        Content::Text(text) => Ok(CopyDataSource::Data(text.clone().into_bytes())),
+        Content::CopyOf(path) => {
+            let bytes = std::fs::read(path).map_err(|source| DockerError::File {
+                path: path.clone(),
+                source,
+            })?;
+            Ok(CopyDataSource::Data(bytes))
+        }
+    }
+}
+
+fn container_error(action: &'static str, role: Role, source: TestcontainersError) -> DockerError {
+    DockerError::Container {
+        action,
+        role,
+        source: Box::new(source),
+    }
+}
+
+/// What the engine says about a container.
+#[derive(Debug)]
+struct Facts {
+    has_ended: bool,
+    status: String,
+    pid: Option<u32>,
+    ip: Option<IpAddr>,
+}

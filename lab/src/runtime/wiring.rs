@@ -1,0 +1,160 @@
+//! What a lab's services are told: population, behaviours, the gateway's plugin and peers.
+//!
+//! Owns everything that a restart repeats. Must not know whether services are processes or
+//! containers.
+
+use std::net::SocketAddr;
+
+use super::{LaunchError, LaunchOptions};
+use crate::control::{Control, ControlError};
+use crate::envoy_config::Peer;
+use crate::plugin_config;
+use crate::population::Population;
+use crate::scenario::Scenario;
+use crate::topology::{Gateway, GatewayPlugin, Peers, Role};
+use crate::wasm_build;
+
+/// A scenario, ready to be told to its services.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    scenario: Scenario,
+    population: Population,
+    gateway: Gateway,
+    listen: Option<SocketAddr>,
+}
+
+impl Wiring {
+    pub(super) fn new(options: &LaunchOptions) -> Result<Self, LaunchError> {
+        let scenario = options.scenario.clone();
+        Ok(Self {
+            population: Population::new(&scenario.population),
+            gateway: Gateway {
+                workers: options.workers.unwrap_or(scenario.envoy.workers),
+                plugin: plugin(options)?,
+            },
+            scenario,
+            listen: options.listen,
+        })
+    }
+
+    pub(super) fn population(&self) -> &Population {
+        &self.population
+    }
+
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Where the gateway was asked to serve.
+    pub(super) fn listen(&self) -> Option<SocketAddr> {
+        self.listen
+    }
+
+    pub(super) fn peers(
+        &self,
+        peer_address: impl Fn(Role) -> String,
+    ) -> Result<Peers, LaunchError> {
+        Ok(Peers {
+            backend: peer(&peer_address(Role::Backend))?,
+            upstream: peer(&peer_address(Role::Upstream))?,
+        })
+    }
+
+    /// Tells a server that has just started what the scenario says about it.
+    pub(super) async fn instruct(
+        &self,
+        role: Role,
+        control: &Control,
+        url: &str,
+    ) -> Result<(), ControlError> {
+        match role {
+            Role::Backend => instruct_backend(&self.scenario, control, url).await,
+            Role::Upstream => instruct_upstream(&self.scenario, control, url).await,
+            // Its configuration says everything.
+            Role::Envoy => Ok(()),
+        }
+    }
+}
+
+/// Tells servers that something else started what a scenario says about them.
+pub async fn instruct_servers(
+    scenario: &Scenario,
+    backend: &str,
+    upstream: &str,
+) -> Result<(), LaunchError> {
+    let control = Control::new()?;
+    instruct_backend(scenario, &control, backend).await?;
+    instruct_upstream(scenario, &control, upstream).await?;
+    Ok(())
+}
+
+async fn instruct_backend(
+    scenario: &Scenario,
+    control: &Control,
+    url: &str,
+) -> Result<(), ControlError> {
+    let state = Population::new(&scenario.population).state();
+    control.load_population(url, &state).await?;
+    control.set_behaviour(url, &scenario.backend).await
+}
+
+async fn instruct_upstream(
+    scenario: &Scenario,
+    control: &Control,
+    url: &str,
+) -> Result<(), ControlError> {
+    control.set_behaviour(url, &scenario.upstream).await
+}
+
+fn plugin(options: &LaunchOptions) -> Result<Option<GatewayPlugin>, LaunchError> {
+    let scenario = &options.scenario;
+    if !scenario.plugin.enabled {
+        return Ok(None);
+    }
+    let wasm = match (&scenario.plugin.wasm, &options.artefact) {
+        (Some(path), _) => wasm_build::given(path)?.path,
+        (None, Some(artefact)) => artefact.path.clone(),
+        (None, None) => {
+            return Err(LaunchError::NoArtefact {
+                scenario: scenario.name.clone(),
+            });
+        }
+    };
+    let configuration = match &options.plugin_config {
+        Some(path) => plugin_config::from_file(path)?,
+        None => plugin_config::for_scenario(scenario),
+    };
+    Ok(Some(GatewayPlugin {
+        wasm,
+        configuration,
+    }))
+}
+
+fn peer(address: &str) -> Result<Peer, LaunchError> {
+    let parsed = address
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    match parsed {
+        Some((host, port)) => Ok(Peer {
+            host: host.to_owned(),
+            port,
+        }),
+        None => Err(LaunchError::Address {
+            address: address.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_addresses_or_names_with_a_port() {
+        let read = |text| peer(text).map(|peer| (peer.host, peer.port)).ok();
+        assert_eq!(read("127.0.0.1:80"), Some(("127.0.0.1".to_owned(), 80)));
+        assert_eq!(read("backend:3000"), Some(("backend".to_owned(), 3000)));
+        assert_eq!(read("backend"), None);
+        assert_eq!(read("backend:many"), None);
+    }
+}

@@ -1,0 +1,284 @@
+//! The scenario file: TOML in, a checked [`Scenario`] out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ScenarioError;
+use crate::behaviour::{BackendBehaviour, UpstreamBehaviour};
+
+/// One scenario, every field checked.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its name, which reports use.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub description: String,
+    /// How Envoy runs.
+    #[serde(default)]
+    pub envoy: EnvoySettings,
+    /// Whether and how the plugin runs.
+    pub plugin: PluginSettings,
+    /// The 3scale-compatible backend's behaviour.
+    #[serde(default)]
+    pub backend: BackendBehaviour,
+    /// The protected API's behaviour.
+    #[serde(default)]
+    pub upstream: UpstreamBehaviour,
+    /// Who there is.
+    #[serde(default)]
+    pub population: PopulationSettings,
+    /// What they ask for.
+    pub endpoints: Vec<EndpointFile>,
+    /// How requests are drawn.
+    #[serde(default)]
+    pub mix: Mix,
+    /// What must hold afterwards.
+    #[serde(default)]
+    pub expect: Expectations,
+}
+
+/// How Envoy runs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvoySettings {
+    /// Worker threads.
+    pub workers: u32,
+}
+
+impl Default for EnvoySettings {
+    fn default() -> Self {
+        Self { workers: 1 }
+    }
+}
+
+/// Whether and how the plugin runs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginSettings {
+    /// Without it Envoy runs alone.
+    pub enabled: bool,
+    /// A `.wasm` to run instead of the one built from the workspace.
+    pub wasm: Option<PathBuf>,
+    /// Merged into the `cache` object of the plugin's configuration.
+    #[serde(default)]
+    pub cache: toml::Table,
+}
+
+/// Who there is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PopulationSettings {
+    /// Services; applications are dealt out to them in turn.
+    pub services: u32,
+    /// Applications whose requests are let through.
+    pub applications: u32,
+    /// How they identify themselves.
+    pub credentials: CredentialKind,
+    /// Limits of their plan.
+    pub limits: Vec<LimitSettings>,
+    /// Metrics: name to parent, empty for a root.
+    pub metrics: BTreeMap<String, String>,
+    /// Decides every id and key.
+    pub seed: u64,
+}
+
+impl Default for PopulationSettings {
+    fn default() -> Self {
+        let metrics = [("hits", ""), ("items", "hits")];
+        Self {
+            services: 1,
+            applications: 50,
+            credentials: CredentialKind::UserKey,
+            limits: Vec::new(),
+            metrics: metrics
+                .map(|(name, parent)| (name.to_owned(), parent.to_owned()))
+                .into(),
+            seed: 1,
+        }
+    }
+}
+
+/// How applications identify themselves.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// One secret, in the query.
+    UserKey,
+    /// An id and a secret, in headers.
+    AppIdKey,
+}
+
+/// One limit of the plan.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSettings {
+    /// The metric limited.
+    pub metric: String,
+    /// `minute` to `year`, or `eternity`.
+    pub period: String,
+    /// How much each application may use in a period.
+    pub value: u64,
+}
+
+/// One kind of request.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointFile {
+    /// HTTP method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// What a request costs: metric to delta.
+    pub usage: BTreeMap<String, u64>,
+    /// Share of requests, relative to the other endpoints' weights.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// How requests are drawn.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mix {
+    /// Which application a request comes from.
+    pub applications: ApplicationMix,
+    /// Share of requests with a key nobody has.
+    pub unknown_keys: f64,
+}
+
+/// Which application a request comes from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "snake_case")]
+pub enum ApplicationMix {
+    /// All alike.
+    #[default]
+    Uniform,
+    /// The n-th as often as n to the power of minus `exponent`.
+    Zipf {
+        /// Above 0; 1 is the classic.
+        exponent: f64,
+    },
+}
+
+/// What must hold afterwards.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expectations {
+    /// At most this many backend calls per 1,000 requests at steady state.
+    pub backend_calls_per_1000: Option<f64>,
+}
+
+/// Reads and checks a scenario; `origin` is what messages call it.
+pub(super) fn parse(origin: &str, text: &str) -> Result<Scenario, ScenarioError> {
+    let scenario: Scenario =
+        toml::from_str(text).map_err(|error| syntax_error(origin, text, &error))?;
+    match scenario.problem() {
+        None => Ok(scenario),
+        Some((field, problem)) => Err(ScenarioError::Value {
+            origin: origin.to_owned(),
+            field,
+            problem,
+        }),
+    }
+}
+
+fn syntax_error(origin: &str, text: &str, error: &toml::de::Error) -> ScenarioError {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text[..start].matches('\n').count() + 1;
+    ScenarioError::Syntax {
+        origin: origin.to_owned(),
+        line,
+        text: text
+            .lines()
+            .nth(line - 1)
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+        problem: error.message().replace('\n', " "),
+    }
+}
+
+impl Scenario {
+    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+        if let Some(wasm) = &mut self.plugin.wasm {
+            *wasm = folder.join(&*wasm);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = r#"
+name = "small"
+description = "The least a file can say."
+[plugin]
+enabled = true
+[[endpoints]]
+method = "GET"
+path = "/"
+usage = { hits = 1 }
+"#;
+
+    #[test]
+    fn what_a_file_leaves_out_has_a_default() {
+        let scenario = parse("small.toml", SMALLEST).expect("the file is valid");
+        assert_eq!(scenario.envoy.workers, 1);
+        assert_eq!(scenario.population.applications, 50);
+        assert_eq!(scenario.endpoints[0].weight, 1.0);
+        assert_eq!(scenario.mix.applications, ApplicationMix::Uniform);
+    }
+
+    #[test]
+    fn a_mistake_names_file_line_and_field() {
+        #[track_caller]
+        fn check(from: &str, to: &str, parts: &[&str]) {
+            let text = SMALLEST.replacen(from, to, 1);
+            let error = parse("small.toml", &text).expect_err("the file has a mistake");
+            let message = error.to_string();
+            for part in parts.iter().chain(&["`small.toml`"]) {
+                assert!(message.contains(part), "{part} in {message}");
+            }
+        }
+        check(
+            "enabled = true",
+            "enabled = 7",
+            &["line 5", "enabled = 7", "boolean"],
+        );
+        check("enabled", "enabeld", &["line 5", "enabeld"]);
+        check("name = \"small\"\n", "", &["name"]);
+        check("\"/\"", "\"/?a=1\"", &["endpoints[0].path", "/?a=1"]);
+        check("hits = 1", "hints = 1", &["endpoints[0].usage", "`hints`"]);
+        check("hits = 1", "hits = -1", &["line 9", "-1"]);
+        check("usage =", "weight = 0.0\nusage =", &["endpoints[0].weight"]);
+        check(
+            "[plugin]",
+            "[envoy]\nworkers = 0\n[plugin]",
+            &["envoy.workers"],
+        );
+        check(
+            "[plugin]",
+            "[mix]\nunknown_keys = 1.5\n[plugin]",
+            &["mix.unknown_keys", "1.5"],
+        );
+        check(
+            "[plugin]",
+            "[backend]\nerror_rate = 2.0\n[plugin]",
+            &["`backend`", "error_rate"],
+        );
+        check(
+            "[plugin]",
+            "[backend]\ndeley = 2.0\n[plugin]",
+            &["line 5", "deley"],
+        );
+        let circle = "[population.metrics]\nhits = \"\"\na = \"b\"\nb = \"a\"\n[plugin]";
+        check("[plugin]", circle, &["population.metrics", "ancestor"]);
+    }
+}

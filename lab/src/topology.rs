@@ -1,0 +1,316 @@
+//! What runs and how it is wired, as plain values.
+//!
+//! Owns [`Role`] and [`Service`]: executable, arguments, files and readiness of everything in a lab.
+//! A runtime carries these values out; nothing here starts or touches anything.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::envoy_config::{self, EnvoyConfig, Peer, Plugin, RenderError};
+use crate::plugin_config;
+
+/// One of the parts of a lab.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The gateway.
+    Envoy,
+    /// The 3scale-compatible service.
+    Backend,
+    /// The protected API.
+    Upstream,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Envoy, Self::Backend, Self::Upstream];
+
+    /// Its name in output, folders and on networks.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Envoy => "envoy",
+            Self::Backend => "backend",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Which program a service runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Executable {
+    /// The Envoy that was obtained.
+    Envoy,
+    /// The executable that offers the lab's servers as subcommands.
+    Server,
+}
+
+/// What a file of a service holds.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// This text.
+    Text(String),
+    /// A copy of this file, made when the service starts: what it runs with does not change when
+    /// the original is built again.
+    CopyOf(PathBuf),
+}
+
+/// How a service tells where it listens, and how it is known to be ready.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Readiness {
+    /// The file into which it writes `host:port`, where the system chooses its port.
+    pub address_file: PathBuf,
+    /// The path that answers 200 there once it serves.
+    pub path: &'static str,
+}
+
+/// One program with all it needs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// What it is in the lab.
+    pub role: Role,
+    /// What it runs.
+    pub executable: Executable,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its files, by absolute path.
+    pub files: BTreeMap<PathBuf, Content>,
+    /// Its environment, beyond the runtime's.
+    pub environment: BTreeMap<String, String>,
+    /// How it is known to be ready.
+    pub readiness: Readiness,
+}
+
+/// Where a runtime puts services: what they bind to and which folder is theirs.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The address services bind to.
+    pub bind: IpAddr,
+    /// The folder of their files, as they see it.
+    pub folder: PathBuf,
+}
+
+impl Site {
+    /// Inside a container, where everything is its own.
+    pub fn container() -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            folder: PathBuf::from("/etc/tollgate"),
+        }
+    }
+
+    /// On loopback, with files in `folder`.
+    pub fn loopback(folder: &Path) -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            folder: folder.to_path_buf(),
+        }
+    }
+
+    fn file(&self, role: Role, name: &str) -> PathBuf {
+        self.folder.join(format!("{role}-{name}"))
+    }
+
+    fn address_file(&self, role: Role) -> PathBuf {
+        self.file(role, "address")
+    }
+}
+
+/// The gateway of a lab, before its peers have addresses.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Worker threads.
+    pub workers: u32,
+    /// The plugin's module and configuration; absent: Envoy alone.
+    pub plugin: Option<GatewayPlugin>,
+}
+
+/// The plugin of a gateway.
+#[derive(Clone, Debug)]
+pub struct GatewayPlugin {
+    /// The module on this machine.
+    pub wasm: PathBuf,
+    /// The filter's configuration.
+    pub configuration: Value,
+}
+
+/// Addresses of the gateway itself; port 0 lets the system choose.
+#[derive(Clone, Copy, Debug)]
+pub struct GatewayAddresses {
+    /// Where it serves.
+    pub listener: SocketAddr,
+    /// Where its admin interface is.
+    pub admin: SocketAddr,
+}
+
+/// Servers that the gateway connects to.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// The 3scale-compatible backend.
+    pub backend: Peer,
+    /// The protected API.
+    pub upstream: Peer,
+}
+
+/// The backend, listening on `port` of the site; 0 lets the system choose.
+pub fn backend(site: &Site, port: u16, internal_auth: &str) -> Service {
+    let mut service = server(Role::Backend, site, port);
+    service
+        .arguments
+        .extend(["--internal-auth".to_owned(), internal_auth.to_owned()]);
+    service
+}
+
+/// The upstream, listening on `port` of the site; 0 lets the system choose.
+pub fn upstream(site: &Site, port: u16) -> Service {
+    server(Role::Upstream, site, port)
+}
+
+fn server(role: Role, site: &Site, port: u16) -> Service {
+    let address_file = site.address_file(role);
+    Service {
+        role,
+        executable: Executable::Server,
+        arguments: vec![
+            role.name().to_owned(),
+            "--listen".to_owned(),
+            SocketAddr::new(site.bind, port).to_string(),
+            "--address-file".to_owned(),
+            address_file.display().to_string(),
+        ],
+        files: BTreeMap::new(),
+        environment: BTreeMap::new(),
+        readiness: Readiness {
+            address_file,
+            path: "/control/stats",
+        },
+    }
+}
+
+/// The gateway, wired to its peers.
+pub fn envoy(
+    site: &Site,
+    gateway: &Gateway,
+    addresses: GatewayAddresses,
+    peers: &Peers,
+) -> Result<Service, RenderError> {
+    let role = Role::Envoy;
+    let wasm = site.file(role, "plugin.wasm");
+    let config_file = site.file(role, "config.yaml");
+    let address_file = site.address_file(role);
+    let config = envoy_config::render(&EnvoyConfig {
+        listener: addresses.listener,
+        admin: addresses.admin,
+        upstream: peers.upstream.clone(),
+        backend: peers.backend.clone(),
+        plugin: gateway.plugin.as_ref().map(|plugin| Plugin {
+            wasm: wasm.display().to_string(),
+            configuration: plugin.configuration.to_string(),
+            sync_configuration: plugin_config::SYNC.to_owned(),
+        }),
+    })?;
+    let arguments = [
+        "-c".to_owned(),
+        config_file.display().to_string(),
+        "--admin-address-path".to_owned(),
+        address_file.display().to_string(),
+        "--disable-hot-restart".to_owned(),
+        "--concurrency".to_owned(),
+        gateway.workers.to_string(),
+    ];
+    let mut files = BTreeMap::from([(config_file, Content::Text(config))]);
+    if let Some(plugin) = &gateway.plugin {
+        files.insert(wasm, Content::CopyOf(plugin.wasm.clone()));
+    }
+    Ok(Service {
+        role,
+        executable: Executable::Envoy,
+        arguments: arguments.into(),
+        files,
+        environment: BTreeMap::new(),
+        readiness: Readiness {
+            address_file,
+            path: "/ready",
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(host: &str, port: u16) -> Peer {
+        Peer {
+            host: host.to_owned(),
+            port,
+        }
+    }
+
+    fn gateway(site: &Site, plugin: Option<GatewayPlugin>) -> Service {
+        let any = SocketAddr::new(site.bind, 0);
+        let addresses = GatewayAddresses {
+            listener: any,
+            admin: any,
+        };
+        let peers = Peers {
+            backend: peer("127.0.0.1", 1),
+            upstream: peer("127.0.0.1", 2),
+        };
+        let gateway = Gateway { workers: 2, plugin };
+        envoy(site, &gateway, addresses, &peers).expect("the template is valid")
+    }
+
+    #[test]
+    fn servers_listen_where_the_site_says() {
+        let site = Site::loopback(Path::new("/tmp/lab"));
+        let service = backend(&site, 0, "user:password");
+        let arguments = service.arguments.join(" ");
+        let expected = "backend --listen 127.0.0.1:0 --address-file /tmp/lab/backend-address \
+                        --internal-auth user:password";
+        assert_eq!(arguments, expected);
+        let inside = upstream(&Site::container(), 3000).arguments.join(" ");
+        assert!(inside.contains("0.0.0.0:3000"), "{inside}");
+    }
+
+    #[test]
+    fn a_gateway_without_a_plugin_has_no_module() {
+        let site = Site::loopback(Path::new("/tmp/lab"));
+        let service = gateway(&site, None);
+        assert_eq!(service.files.len(), 1);
+        assert!(
+            service
+                .arguments
+                .contains(&"--disable-hot-restart".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_gateways_module_is_where_its_configuration_says() {
+        let site = Site::container();
+        let plugin = GatewayPlugin {
+            wasm: "/home/me/plugin.wasm".into(),
+            configuration: serde_json::json!({"api": "v1"}),
+        };
+        let service = gateway(&site, Some(plugin));
+        let module = Path::new("/etc/tollgate/envoy-plugin.wasm");
+        assert_eq!(
+            service.files.get(module),
+            Some(&Content::CopyOf("/home/me/plugin.wasm".into()))
+        );
+        let config = Path::new("/etc/tollgate/envoy-config.yaml");
+        let Some(Content::Text(text)) = service.files.get(config) else {
+            panic!("the configuration is text");
+        };
+        assert!(text.contains("/etc/tollgate/envoy-plugin.wasm"));
+    }
+}

@@ -1,0 +1,57 @@
+//! The same lab in containers. Skipped, saying why, where there is no engine, unless LAB_RUNTIME
+//! asks for it.
+
+mod engine;
+mod support;
+
+use std::time::Duration;
+
+use engine::engine_is_there;
+use lab::runtime::{RuntimeKind, launch};
+use lab::topology::Role;
+use support::{passthrough, send};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lab_of_containers_serves_survives_faults_and_ends() {
+    if !engine_is_there().await {
+        return;
+    }
+    let options = passthrough(RuntimeKind::Docker);
+    let request = options.scenario.requests().request(0, 0);
+    let mut lab = launch(options).await.expect("the lab comes up");
+    let listener = lab.endpoint(Role::Envoy);
+    assert_eq!(send(&listener, &request).await.expect("Envoy answers"), 200);
+
+    lab.pause(Role::Backend).await.expect("it runs");
+    lab.resume(Role::Backend).await.expect("it is paused");
+    lab.kill(Role::Upstream).await.expect("it runs");
+    assert_eq!(send(&listener, &request).await.expect("Envoy answers"), 503);
+    lab.restart(Role::Upstream).await.expect("it starts again");
+    await_status(&listener, &request, 200).await;
+
+    let counts = lab
+        .drain(Duration::from_secs(10))
+        .await
+        .expect("nothing is pending");
+    assert_eq!(
+        counts.upstream_requests, 1,
+        "counts start again with the upstream"
+    );
+    lab.stop().await.expect("the lab ends");
+}
+
+/// The upstream may come back under another address, which Envoy has to look up first.
+async fn await_status(listener: &str, request: &lab::scenario::Request, status: u16) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer = send(listener, request).await.expect("Envoy answers");
+        if answer == status {
+            return;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "still {answer} and not {status}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

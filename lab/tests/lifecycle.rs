@@ -1,0 +1,239 @@
+//! A lab of processes from start to end, and what a crash leaves: nothing.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lab::runtime::{Lab, LaunchError, RuntimeKind, launch};
+use lab::topology::Role;
+use support::{passthrough, send};
+
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+async fn start() -> Lab {
+    launch(passthrough(RuntimeKind::Process))
+        .await
+        .expect("the lab comes up")
+}
+
+/// Whether a process runs; one that only awaits its parent's notice does not.
+fn is_running(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let state = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next());
+        !matches!(state, None | Some('Z' | 'X'))
+    })
+}
+
+fn pids(lab: &Lab) -> Vec<u32> {
+    let pids: Vec<u32> = lab.pids().into_values().collect();
+    assert_eq!(pids.len(), 3);
+    assert!(pids.iter().all(|pid| is_running(*pid)));
+    pids
+}
+
+#[track_caller]
+fn assert_ended(pids: &[u32]) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while pids.iter().any(|pid| is_running(*pid)) {
+        assert!(Instant::now() < deadline, "one of {pids:?} still runs");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_passes_through_and_is_counted() {
+    let lab = start().await;
+    let table = passthrough(RuntimeKind::Process).scenario.requests();
+    let listener = lab.endpoint(Role::Envoy);
+    for application in 0..3 {
+        let request = table.request(application, 0);
+        let status = send(&listener, &request).await.expect("Envoy answers");
+        assert_eq!(status, request.expected_status);
+    }
+    let counts = lab.drain(DRAIN_LIMIT).await.expect("nothing is pending");
+    assert_eq!(counts.upstream_requests, 3);
+    assert_eq!((counts.backend_calls, counts.admitted), (0, 0));
+    let usage = lab.usage_of_processes();
+    assert_eq!(usage.len(), 3);
+    assert!(usage[&Role::Envoy].rss_bytes > 10_000_000);
+    lab.stop().await.expect("the lab ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_runs_after_stop_and_nothing_after_drop() {
+    let stopped = start().await;
+    let dropped = start().await;
+    let (of_stopped, of_dropped) = (pids(&stopped), pids(&dropped));
+    stopped.stop().await.expect("the lab ends");
+    assert_ended(&of_stopped);
+    assert!(
+        of_dropped.iter().all(|pid| is_running(*pid)),
+        "labs are independent"
+    );
+    drop(dropped);
+    assert_ended(&of_dropped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_service_comes_back_under_its_address() {
+    let mut lab = start().await;
+    let request = passthrough(RuntimeKind::Process)
+        .scenario
+        .requests()
+        .request(0, 0);
+    for role in Role::ALL {
+        let before = (lab.endpoint(role), lab.pids()[role.name()]);
+        lab.kill(role).await.expect("it runs");
+        assert_ended(&[before.1]);
+        lab.restart(role).await.expect("it starts again");
+        let after = (lab.endpoint(role), lab.pids()[role.name()]);
+        assert_eq!(after.0, before.0, "{role}");
+        assert_ne!(after.1, before.1, "{role}");
+        let status = send(&lab.endpoint(Role::Envoy), &request).await;
+        assert_eq!(
+            status.expect("Envoy answers"),
+            200,
+            "after restarting {role}"
+        );
+    }
+    lab.stop().await.expect("the lab ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_upstream_answers_only_when_it_is_resumed() {
+    let lab = start().await;
+    let listener = lab.endpoint(Role::Envoy);
+    let request = passthrough(RuntimeKind::Process)
+        .scenario
+        .requests()
+        .request(0, 0);
+    lab.pause(Role::Upstream).await.expect("it runs");
+    let answer = tokio::spawn(async move { send(&listener, &request).await });
+    // Envoy has passed the request on once it holds one for the upstream.
+    let stats = format!(
+        "{}/stats?filter=cluster.upstream.upstream_rq_active",
+        lab.admin()
+    );
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let text = reqwest::get(&stats)
+            .await
+            .expect("admin answers")
+            .text()
+            .await;
+        if text.expect("it is text").contains("upstream_rq_active: 1") {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "the request never reached the upstream"
+        );
+    }
+    assert!(!answer.is_finished());
+    lab.resume(Role::Upstream).await.expect("it is paused");
+    let status = answer.await.expect("the task ends").expect("Envoy answers");
+    assert_eq!(status, 200);
+    lab.stop().await.expect("the lab ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_port_given_by_hand_is_an_error_that_names_it() {
+    let held = TcpListener::bind("127.0.0.1:0").expect("a free port exists");
+    let address = held.local_addr().expect("it is bound");
+    let mut options = passthrough(RuntimeKind::Process);
+    options.listen = Some(address);
+    let error = launch(options).await.expect_err("the port is held");
+    assert!(matches!(error, LaunchError::Listen { .. }), "{error}");
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_does_not_start_shows_the_end_of_its_log() {
+    let mut options = passthrough(RuntimeKind::Process);
+    let module = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    std::fs::write(module.path(), b"\0asm\x01\0\0\0").expect("it can be written");
+    options.scenario.plugin.enabled = true;
+    options.scenario.plugin.wasm = Some(module.path().to_path_buf());
+    let error = launch(options)
+        .await
+        .expect_err("an empty module is no plugin");
+    assert!(
+        matches!(
+            error,
+            LaunchError::Ended {
+                role: Role::Envoy,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(error.to_string().contains("Wasm"), "{error}");
+}
+
+/// `lab up` as a process of its own, with what it printed.
+fn up() -> (Child, serde_json::Value) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["up", "--scenario", "passthrough", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("lab can be run");
+    let output = child.stdout.take().expect("it is piped");
+    let mut line = String::new();
+    BufReader::new(output)
+        .read_line(&mut line)
+        .expect("it is text");
+    let description = serde_json::from_str(&line).expect("one line of JSON");
+    (child, description)
+}
+
+fn described_pids(description: &serde_json::Value) -> Vec<u32> {
+    let pids = description["pids"].as_object().expect("an object");
+    let pids: Vec<u32> = pids
+        .values()
+        .map(|pid| u32::try_from(pid.as_u64().expect("a number")).expect("a process id"))
+        .collect();
+    assert_eq!(pids.len(), 3);
+    pids
+}
+
+#[test]
+fn nothing_is_left_when_the_lab_is_killed() {
+    let (mut child, description) = up();
+    let pids = described_pids(&description);
+    // `Child::kill` sends SIGKILL: no handler and no drop of the lab runs.
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    assert_ended(&pids);
+}
+
+#[test]
+fn a_terminated_lab_ends_well_and_describes_itself_completely() {
+    let (mut child, description) = up();
+    for field in ["listener", "admin", "backend", "upstream"] {
+        let url = description[field].as_str().expect("a URL");
+        assert!(url.starts_with("http://127.0.0.1:"), "{field} is {url}");
+    }
+    for field in ["internal_auth", "service_id", "service_token"] {
+        assert!(
+            description[field]
+                .as_str()
+                .is_some_and(|text| !text.is_empty()),
+            "{field}"
+        );
+    }
+    assert!(
+        description["user_keys"]
+            .as_array()
+            .is_some_and(|keys| !keys.is_empty())
+    );
+    let pids = described_pids(&description);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    assert!(child.wait().expect("it ends").success());
+    assert_ended(&pids);
+}
