@@ -1,0 +1,211 @@
+//! The pages of a report: HTML for people, Markdown for repositories.
+//!
+//! Owns the templates and what they are given. Must not know files or how charts are drawn.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use results::record::RunRecord;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::chart::Chart;
+use crate::draw::ink::{self, Ink};
+use crate::draw::paint::PaintError;
+use crate::draw::svg::{self, Naming};
+use crate::facts::{Facts, Scenario};
+use crate::format::number;
+use crate::setup::{self, Item, Verdict};
+use crate::story::{self, Headline};
+use crate::summary::{self, Cell, Group};
+
+const HTML: &str = include_str!("templates/page.html");
+const CSS: &str = include_str!("templates/page.css");
+const MARKDOWN: &str = include_str!("templates/page.md");
+
+/// Why a page could not be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PageError {
+    /// A picture could not be drawn.
+    #[error(transparent)]
+    Paint(#[from] PaintError),
+    /// A template does not fit what it is given.
+    #[error("page could not be filled in")]
+    Template(#[from] minijinja::Error),
+    /// A value has no JSON form.
+    #[error("profile or scenario could not be shown")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A chart as templates see it.
+#[derive(Serialize)]
+struct Figure<'a> {
+    id: &'a str,
+    title: &'a str,
+    meta: &'a str,
+    alt: &'a str,
+    note: &'a str,
+    table: &'a crate::table::Table,
+    wide: String,
+    narrow: String,
+}
+
+/// A scenario's card.
+#[derive(Serialize)]
+struct Card<'a> {
+    name: &'a str,
+    description: &'a str,
+    colour: String,
+    p50: Cell,
+    p99: Cell,
+    calls: Option<String>,
+}
+
+/// The HTML page, complete in itself.
+pub fn html(facts: &Facts, charts: &[Chart]) -> Result<String, PageError> {
+    let figures = charts.iter().map(figure).collect::<Result<Vec<_>, _>>()?;
+    let css = format!("{}{CSS}", ink::style_sheet());
+    fill("page.html", HTML, facts, &figures, &css)
+}
+
+/// The Markdown page; its pictures are `charts/<id>.png` beside it.
+pub fn markdown(facts: &Facts, charts: &[Chart]) -> Result<String, PageError> {
+    let figures: Vec<Figure<'_>> = charts.iter().map(|chart| bare_figure(chart)).collect();
+    fill("page.md", MARKDOWN, facts, &figures, "")
+}
+
+fn bare_figure(chart: &Chart) -> Figure<'_> {
+    Figure {
+        id: chart.id,
+        title: &chart.title,
+        meta: &chart.meta,
+        alt: &chart.alt,
+        note: &chart.note,
+        table: &chart.table,
+        wide: String::new(),
+        narrow: String::new(),
+    }
+}
+
+fn figure(chart: &Chart) -> Result<Figure<'_>, PageError> {
+    let drawn = |picture, form: &str| {
+        let id = format!("{}-{form}", chart.id);
+        svg::inline(
+            picture,
+            Naming {
+                id: &id,
+                title: &chart.title,
+                description: &chart.alt,
+            },
+        )
+    };
+    let (wide, narrow) = (drawn(&chart.wide, "wide")?, drawn(&chart.narrow, "narrow")?);
+    Ok(Figure {
+        wide,
+        narrow,
+        ..bare_figure(chart)
+    })
+}
+
+fn card(scenario: &Scenario) -> Card<'_> {
+    let summary = scenario.summary();
+    let (p50, p99) = summary::card(&summary.latency_us);
+    Card {
+        name: scenario.name(),
+        description: &scenario.record.description,
+        colour: match scenario.ink {
+            Ink::Series(_) => scenario.ink.name(),
+            _ => Ink::Muted.name(),
+        },
+        p50,
+        p99,
+        calls: summary.backend_calls_per_1000.map(number),
+    }
+}
+
+/// What templates are given.
+#[derive(Serialize)]
+struct Values<'a> {
+    css: &'a str,
+    record: &'a RunRecord,
+    figures: &'a [Figure<'a>],
+    headline: Headline,
+    verdict: Verdict,
+    cards: Vec<Card<'a>>,
+    groups: Vec<Group>,
+    setup: Vec<Item>,
+    accounting: Vec<String>,
+    errors: Vec<String>,
+    profile: String,
+    scenarios: Vec<(&'a str, String)>,
+}
+
+fn fill(
+    name: &str,
+    template: &str,
+    facts: &Facts,
+    figures: &[Figure<'_>],
+    css: &str,
+) -> Result<String, PageError> {
+    let scenarios = facts.scenarios.iter();
+    let values = Values {
+        css,
+        record: &facts.record,
+        figures,
+        headline: story::headline(facts),
+        verdict: setup::verdict(facts),
+        cards: scenarios.clone().map(card).collect(),
+        groups: summary::groups(facts),
+        setup: setup::items(facts),
+        accounting: scenarios.clone().filter_map(story::accounting).collect(),
+        errors: errors(facts),
+        profile: serde_json::to_string_pretty(&facts.record.profile)?,
+        scenarios: scenarios
+            .map(|s| Ok((s.name(), serde_json::to_string_pretty(&s.record.scenario)?)))
+            .collect::<Result<_, serde_json::Error>>()?,
+    };
+    Ok(environment()?.render_named_str(name, template, Serde(values))?)
+}
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut syntax = SyntaxConfig::builder();
+    syntax
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true);
+    let mut environment = Environment::new();
+    environment.set_syntax(syntax.build()?);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|name| {
+        if name.ends_with(".html") {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
+    environment.add_filter("cell", |text: String| {
+        text.replace('|', "\\|").replace('\n', " ")
+    });
+    Ok(environment)
+}
+
+/// Classes of errors with their counts, for each scenario that had any.
+fn errors(facts: &Facts) -> Vec<String> {
+    let failed = facts
+        .scenarios
+        .iter()
+        .filter(|s| !s.summary().errors_by_class.is_empty());
+    failed
+        .map(|scenario| {
+            let classes = scenario.summary().errors_by_class.iter();
+            let classes =
+                classes.map(|(class, number)| format!("{class} {}", crate::format::count(*number)));
+            format!(
+                "{}: {}",
+                scenario.name(),
+                classes.collect::<Vec<_>>().join(", ")
+            )
+        })
+        .collect()
+}
