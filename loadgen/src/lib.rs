@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Honest load: arrival schedules, request mixes, Goose, and the experiment from bring-up to report.
+//!
+//! Entries are [`experiment::run`] for scenarios on a lab of their own and [`attach::run`] for a
+//! target that is already there. Both put [`measure`] in the middle, which runs a [`drive`] and reads
+//! a [`probe`] once a second. The pure parts are [`profile`], [`schedule`], [`mix`], [`latency`],
+//! [`summary`], [`validity`] and [`table`].
+
+pub mod attach;
+pub mod cli;
+pub mod cpu;
+pub mod drive;
+pub mod experiment;
+pub mod fnv;
+pub mod interrupt;
+pub mod lab_probe;
+pub mod latency;
+pub mod machine;
+pub mod measure;
+pub mod mix;
+pub mod probe;
+pub mod profile;
+pub mod progress;
+pub mod provenance;
+pub mod recording;
+pub mod requests;
+pub mod schedule;
+pub mod second_log;
+pub mod stop;
+pub mod summary;
+pub mod table;
+pub mod validity;

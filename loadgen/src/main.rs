@@ -1,2 +1,228 @@
-//! Placeholder.
-fn main() {}
+//! The load generator's command line: parses, runs, prints, picks the exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use lab::scenario::Scenario;
+use loadgen::cli::{AttachArgs, Cli, Command, LoadArgs, OutputArgs, RunArgs, headline_command};
+use loadgen::experiment::{self, Experiment};
+use loadgen::interrupt::{self, Interrupts};
+use loadgen::profile::{HEADLINE, Profile};
+use loadgen::progress::Progress;
+use loadgen::recording::{Circumstances, Finished, default_out};
+use loadgen::{attach, profile, table};
+use tokio::runtime::{Builder, Runtime};
+
+/// Figures that must not be used.
+const NOT_VALID: u8 = 2;
+/// What a shell reports of a program ended by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let cli = match Cli::parse_from_command_line() {
+        Ok(cli) => cli,
+        Err(message) => {
+            // A closed pipe, as `| head` leaves, is no reason to fail.
+            let _ = message.print();
+            // clap would say 2, which here means that figures are not valid.
+            return if message.use_stderr() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    carry_out(cli).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn carry_out(cli: Cli) -> Result<ExitCode> {
+    if let Some(Command::List) = cli.command {
+        list();
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(Command::Server(server)) = cli.command {
+        // As many threads as `lab` itself would give it.
+        let runtime = runtime(&mut Builder::new_multi_thread())?;
+        runtime.block_on(server.run())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let interrupts = interrupt::install()?;
+    // The generator has threads of its own; this one only watches.
+    let runtime = runtime(Builder::new_multi_thread().worker_threads(1))?;
+    let code = runtime.block_on(async {
+        tokio::select! {
+            code = measure(cli, &interrupts) => code,
+            () = interrupts.abort.raised() => Ok(ExitCode::from(INTERRUPTED)),
+        }
+    });
+    // A step that blocks, such as a compiler that was just interrupted, is not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+fn runtime(builder: &mut Builder) -> Result<Runtime> {
+    builder
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
+    check_json(&cli.output)?;
+    let progress = Arc::new(Progress::start());
+    let headline_profile = cli.headline_profile();
+    let finished = match cli.command {
+        Some(Command::Run(run)) => {
+            let experiment = single(run, &cli.output)?;
+            experiment::run(experiment, &interrupts.end, &progress).await?
+        }
+        Some(Command::Attach(attach)) => {
+            attach::run(attached(attach, &cli.output)?, &interrupts.end, &progress).await?
+        }
+        _ => {
+            let experiment = headline(headline_profile, cli.quick, &cli.output)?;
+            experiment::run(experiment, &interrupts.end, &progress).await?
+        }
+    };
+    progress.finish();
+    match finished {
+        Some(finished) => publish(&finished, &cli.output, interrupts),
+        None => {
+            eprintln!("interrupted before anything was measured; nothing was recorded");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    }
+}
+
+/// Found out before minutes of load, not after.
+fn check_json(output: &OutputArgs) -> Result<()> {
+    let Some(json) = &output.json else {
+        return Ok(());
+    };
+    let folder = json
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) || json.is_dir() {
+        anyhow::bail!(
+            "cannot write `{}`: expected the path of a file in an existing folder",
+            json.display()
+        );
+    }
+    Ok(())
+}
+
+fn headline(profile: &str, is_quick: bool, output: &OutputArgs) -> Result<Experiment> {
+    let profile = Profile::find(profile)?;
+    let scenarios: Result<Vec<_>, _> = ["passthrough", "authrep", "cache"]
+        .into_iter()
+        .map(Scenario::find)
+        .collect();
+    Ok(Experiment {
+        circumstances: circumstances(
+            profile.name.clone(),
+            headline_command(is_quick),
+            profile,
+            output,
+        )?,
+        scenarios: scenarios?,
+        runtime: lab::runtime::RuntimeKind::Process,
+        envoy_workers: None,
+        server_exe: server_exe()?,
+    })
+}
+
+fn single(run: RunArgs, output: &OutputArgs) -> Result<Experiment> {
+    let scenario = Scenario::find(&run.scenario)?;
+    let (profile, name) = profile_of(&run.load, HEADLINE)?;
+    let command = run.command(&name, profile.seed);
+    Ok(Experiment {
+        circumstances: circumstances(scenario.name.clone(), command, profile, output)?,
+        scenarios: vec![scenario],
+        runtime: run.runtime.into(),
+        envoy_workers: run.workers,
+        server_exe: server_exe()?,
+    })
+}
+
+fn attached(attach: AttachArgs, output: &OutputArgs) -> Result<attach::Attach> {
+    let (profile, name) = profile_of(&attach.load, "steady")?;
+    let command = attach.command(&name, profile.seed);
+    Ok(attach::Attach {
+        circumstances: circumstances(attach::NAME.to_owned(), command, profile, output)?,
+        url: attach.url,
+        path: attach.path,
+        headers: attach.headers,
+    })
+}
+
+fn profile_of(load: &LoadArgs, default: &str) -> Result<(Profile, String)> {
+    let name = load.profile.clone().unwrap_or_else(|| default.to_owned());
+    Ok((Profile::find(&name)?.with(load.overrides())?, name))
+}
+
+fn circumstances(
+    experiment: String,
+    command: String,
+    profile: Profile,
+    output: &OutputArgs,
+) -> Result<Circumstances> {
+    let root = match lab::workspace::root() {
+        Ok(root) => root,
+        // Attaching to a target needs no clone, only a place for its results.
+        Err(_) => std::env::current_dir().context("the current folder is unknown")?,
+    };
+    let out = output.out.clone().unwrap_or_else(|| default_out(&root));
+    Ok(Circumstances {
+        experiment,
+        command,
+        profile,
+        root,
+        out,
+    })
+}
+
+fn server_exe() -> Result<PathBuf> {
+    std::env::current_exe().context("the path of this executable is unknown")
+}
+
+fn list() {
+    let show = |title: &str, entries: Vec<(String, String)>| {
+        println!("{title}:");
+        for (name, description) in entries {
+            println!("  {name:<18} {description}");
+        }
+    };
+    show("Scenarios", lab::scenario::names());
+    show("Profiles", profile::names());
+}
+
+fn publish(finished: &Finished, output: &OutputArgs, interrupts: &Interrupts) -> Result<ExitCode> {
+    if let Some(json) = &output.json {
+        let mut text = serde_json::to_string_pretty(&results::summary_json(&finished.record))?;
+        text.push('\n');
+        std::fs::write(json, text).with_context(|| format!("cannot write `{}`", json.display()))?;
+    }
+    println!("{}", table::render(&finished.record));
+    println!("Run:    {}", finished.folder.display());
+    if !output.no_report {
+        println!("Report: {}", report(&finished.folder)?.display());
+    }
+    Ok(
+        match (interrupts.end.is_raised(), finished.record.validity.valid) {
+            (true, _) => ExitCode::from(INTERRUPTED),
+            (false, true) => ExitCode::SUCCESS,
+            (false, false) => ExitCode::from(NOT_VALID),
+        },
+    )
+}
+
+fn report(run: &Path) -> Result<PathBuf> {
+    let rendered = reports::render(run, &run.join("report"))
+        .context("the run is recorded, but its report cannot be rendered")?;
+    Ok(rendered.html)
+}

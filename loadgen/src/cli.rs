@@ -1,0 +1,224 @@
+//! The command line: what can be typed, and the command that repeats a run.
+//!
+//! Owns names, defaults and help texts. Must not know how a command is carried out.
+
+mod repeat;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use lab::cli::ServerCommand;
+use lab::runtime::RuntimeKind;
+
+pub use self::repeat::headline_command;
+use crate::profile::{HEADLINE, Overrides, QUICK};
+
+const ABOUT: &str = "Honest load on Envoy, with and without the authorization cache";
+
+const LONG_ABOUT: &str = "\
+Without a command this runs the headline experiment: it builds the plugin, obtains Envoy, starts \
+everything on loopback, loads three scenarios (Envoy alone, one backend call per request, the \
+cache), writes a run under results/runs/ and renders a report.";
+
+const EXAMPLES: &str = "\
+Examples:
+  loadgen                                 the headline experiment, a few minutes
+  loadgen --quick                         the same in under a minute of load
+  loadgen run cache --profile spike       one scenario under another profile
+  loadgen run my-scenario.toml --rate 500 a scenario and plugin of your own
+  loadgen attach http://localhost:8080 --rate 200 --duration 30s
+  loadgen list                            scenarios and profiles
+
+Exit codes: 0 done, 1 error, 2 done but the figures are not valid, 130 interrupted.";
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do; the headline experiment without one.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The headline experiment in under a minute of load.
+    #[arg(long)]
+    pub quick: bool,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Where results go.
+#[derive(Args, Clone, Debug)]
+pub struct OutputArgs {
+    /// Write a summary of the run as JSON to this file.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub json: Option<PathBuf>,
+    /// Folder of runs [default: results/runs in the workspace].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub out: Option<PathBuf>,
+    /// Do not render a report.
+    #[arg(long, global = true)]
+    pub no_report: bool,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load one scenario.
+    ///
+    /// Starts Envoy, backend and upstream as the scenario says, loads them, and records and reports
+    /// what came of it. SCENARIO is a name from `loadgen list` or the path of a TOML file.
+    #[command(after_help = "Example: loadgen run cache --profile ramp --rate 3000 --duration 30s")]
+    Run(RunArgs),
+    /// Load a target that is already there.
+    ///
+    /// Sends GET requests to URL and counts any answer from 200 to 399 as success. Header values and
+    /// queries are never recorded.
+    #[command(
+        after_help = "Example: loadgen attach http://localhost:8080/hello --rate 500 --header 'user_key: ...'"
+    )]
+    Attach(AttachArgs),
+    /// Show scenarios and profiles.
+    List,
+    /// A server that a lab starts from this executable.
+    #[command(flatten)]
+    Server(ServerCommand),
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Name or file of the scenario.
+    pub scenario: String,
+    /// How the load arrives.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Envoy's worker threads, instead of what the scenario says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub workers: Option<u32>,
+    /// Start the lab as processes or in containers.
+    #[arg(long, value_enum, default_value_t = Runtime::Process)]
+    pub runtime: Runtime,
+}
+
+/// Arguments of `attach`.
+#[derive(Args, Clone, Debug)]
+pub struct AttachArgs {
+    /// Where the target listens, for example http://localhost:8080.
+    pub url: String,
+    /// How the load arrives.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Path and query of every request [default: those of URL].
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// A header of every request; may be repeated.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub headers: Vec<(String, String)>,
+}
+
+/// How load arrives.
+#[derive(Args, Clone, Debug)]
+pub struct LoadArgs {
+    /// Name from `loadgen list` or file of the profile [default: headline, for attach steady].
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Highest rate in requests per second; the profile's other rates keep their proportion.
+    #[arg(long, value_name = "R")]
+    pub rate: Option<f64>,
+    /// Length of the measured part, like 30s or 2m; phases keep their proportion.
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Seed of arrivals and mix, instead of the profile's.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Threads of the generator, instead of the profile's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub threads: Option<u32>,
+}
+
+/// Where the lab's parts run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Runtime {
+    /// As processes of this machine.
+    Process,
+    /// In containers.
+    Docker,
+}
+
+impl From<Runtime> for RuntimeKind {
+    fn from(runtime: Runtime) -> Self {
+        match runtime {
+            Runtime::Process => RuntimeKind::Process,
+            Runtime::Docker => RuntimeKind::Docker,
+        }
+    }
+}
+
+impl Cli {
+    /// What was typed, or clap's message. The servers that a lab starts from this executable are
+    /// commands too, and nothing that a person should see.
+    pub fn parse_from_command_line() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&command().try_get_matches()?)
+    }
+
+    /// Name of the profile of the headline experiment.
+    pub fn headline_profile(&self) -> &'static str {
+        if self.quick { QUICK } else { HEADLINE }
+    }
+}
+
+fn command() -> clap::Command {
+    let mut command = Cli::command();
+    let mut servers = ServerCommand::augment_subcommands(clap::Command::new("servers"));
+    servers.build();
+    let names: Vec<String> = servers
+        .get_subcommands()
+        .map(|server| server.get_name().to_owned())
+        .collect();
+    for name in names.into_iter().filter(|name| name != "help") {
+        command = command.mut_subcommand(name, |server| server.hide(true));
+    }
+    command
+}
+
+impl LoadArgs {
+    /// The figures that replace the profile's.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            rate: self.rate,
+            duration: self.duration,
+            seed: self.seed,
+            threads: self.threads,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "expected a duration like 30s or 2m".to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected `name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_shows_no_server() {
+        let help = command().render_long_help().to_string();
+        assert!(
+            help.contains("attach") && help.contains("Examples"),
+            "{help}"
+        );
+        assert!(!help.contains("upstream "), "{help}");
+    }
+}

@@ -1,0 +1,305 @@
+//! Sending: the only place where requests leave, with Goose as the engine.
+//!
+//! Owns [`Drive`], a running load on threads of its own. Goose starts the users and ends them; each
+//! user is one Goose transaction that takes ticket after ticket until there are none. Must not know
+//! what a scenario is, or what is done with the figures.
+
+mod crew;
+mod exchange;
+mod tickets;
+mod user;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use goose::GooseAttack;
+use goose::config::GooseConfiguration;
+use goose::goose::{GooseUser, Scenario, Transaction, TransactionFunction};
+use goose::metrics::GooseMetrics;
+use lab::precise_timer::PreciseTimer;
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+use crate::cpu::ThreadClocks;
+use crate::drive::tickets::Tickets;
+use crate::drive::user::Shared;
+use crate::latency::{Interval, Recorder, second_of};
+use crate::mix::Mix;
+use crate::profile::Profile;
+use crate::requests::Requests;
+use crate::stop::StopSignal;
+
+/// How long after its scheduled end a load may still be busy with what was held back, on top of the
+/// timeout of a request.
+const OVERRUN: Duration = Duration::from_secs(1);
+
+/// What to send, and how.
+#[derive(Clone)]
+pub struct Plan {
+    /// The profile: mode, rates, seed, threads, connections.
+    pub profile: Profile,
+    /// The requests.
+    pub requests: Arc<Requests>,
+    /// Which of them is sent when.
+    pub mix: Mix,
+    /// The clock that wakes senders.
+    pub timer: PreciseTimer,
+}
+
+/// Why a load could not run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DriveError {
+    /// The runtime or the client could not be set up.
+    #[error("the load generator cannot start its threads")]
+    Runtime(#[source] std::io::Error),
+    /// The client could not be built.
+    #[error("the load generator's HTTP client cannot be built")]
+    Client(#[source] reqwest::Error),
+    /// Goose refused or failed.
+    #[error("Goose ended with an error")]
+    Goose(#[source] Box<goose::GooseError>),
+    /// The thread is gone.
+    #[error("the load generator's thread ended unexpectedly")]
+    Thread,
+}
+
+/// A load that runs.
+pub struct Drive {
+    shared: Arc<Shared>,
+    started: Instant,
+    clocks: Arc<Mutex<ThreadClocks>>,
+    stop: StopSignal,
+    closed: watch::Receiver<bool>,
+    finished: oneshot::Receiver<Result<GooseMetrics, DriveError>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    ended: Option<Result<GooseMetrics, DriveError>>,
+}
+
+impl Drive {
+    /// Starts a load and returns once every user is there and the schedule has begun.
+    pub async fn start(plan: Plan) -> Result<Self, DriveError> {
+        let stop = StopSignal::default();
+        let clocks = Arc::new(Mutex::new(ThreadClocks::default()));
+        let users = plan.profile.connections as usize;
+        let workers = plan.profile.threads as usize;
+        let (open, mut opened) = watch::channel(None);
+        let (close, closed) = watch::channel(false);
+        let client = exchange::client(plan.profile.timeout).map_err(DriveError::Client)?;
+        let shared = Arc::new(Shared {
+            tickets: Tickets::new(&plan.profile),
+            crew: crew::Crew::default(),
+            recorder: Recorder::new(workers),
+            requests: plan.requests,
+            mix: plan.mix,
+            timer: plan.timer,
+            client,
+            gate: user::Gate::new(users, open, close),
+            stop: stop.clone(),
+        });
+        let attack = attack(&shared, users)?;
+        let (report, mut finished) = oneshot::channel();
+        let thread = spawn(workers, clocks.clone(), attack, report).map_err(DriveError::Runtime)?;
+        let started = tokio::select! {
+            opened = opened.wait_for(Option::is_some) => opened.ok().and_then(|at| *at),
+            ended = &mut finished => match ended {
+                Ok(Err(error)) => return Err(error),
+                _ => None,
+            },
+        };
+        let started = started.ok_or(DriveError::Thread)?;
+        Ok(Self {
+            shared,
+            started,
+            clocks,
+            stop,
+            closed,
+            finished,
+            thread: Some(thread),
+            ended: None,
+        })
+    }
+
+    /// The start of the load: every offset counts from here.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Ends the load: nothing more is sent, and what is under way may finish.
+    pub fn stop(&self) {
+        self.stop.raise();
+        goose::trigger_killswitch("the load was ended before its schedule");
+    }
+
+    /// Whether [`Drive::stop`] was called, by the caller or because the load ran over.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_raised()
+    }
+
+    /// Seconds that are complete since the last call. Also gives up on a load that is still busy
+    /// long after its schedule.
+    pub fn completed(&mut self) -> Vec<(u32, Interval)> {
+        let offset = self.started.elapsed();
+        if let Some(total) = self.shared.tickets.total()
+            && offset > total + self.shared.tickets.timeout() + OVERRUN
+            && !self.is_stopped()
+        {
+            self.shared
+                .tickets
+                .abandon_due(|intended| self.shared.recorder.abandon(intended));
+            self.stop();
+        }
+        // The second of the newest ticket may still get another one.
+        let open = second_of(self.shared.tickets.newest().unwrap_or(offset).min(offset));
+        self.shared.recorder.completed_before(open)
+    }
+
+    /// Returns when every user has ended. Cancelling it loses nothing.
+    pub async fn ended(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
+        tokio::select! {
+            // An error means that the users are gone with everything else.
+            _ = self.closed.wait_for(|closed| *closed) => {}
+            ended = &mut self.finished => {
+                self.ended = Some(ended.unwrap_or(Err(DriveError::Thread)));
+            }
+        }
+    }
+
+    /// CPU time that the generator's threads have used, where the system tells.
+    pub fn cpu(&self) -> Option<Duration> {
+        self.clocks.lock().cpu()
+    }
+
+    /// Waits for the end and returns the seconds that were not handed out yet.
+    pub async fn finish(mut self) -> Result<Vec<(u32, Interval)>, DriveError> {
+        let ended = match self.ended.take() {
+            Some(ended) => ended,
+            None => (&mut self.finished)
+                .await
+                .unwrap_or(Err(DriveError::Thread)),
+        };
+        ended?;
+        if let Some(thread) = self.thread.take() {
+            // The thread has reported, so this waits for the runtime's shutdown at most.
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            joined
+                .map_err(|_| DriveError::Thread)?
+                .map_err(|_| DriveError::Thread)?;
+        }
+        let last = self
+            .shared
+            .tickets
+            .newest()
+            .map_or(0, |offset| second_of(offset) + 1);
+        Ok(self.shared.recorder.completed_before(last))
+    }
+}
+
+impl Drop for Drive {
+    fn drop(&mut self) {
+        // A load that nobody collects any more must not go on.
+        if self.thread.is_some() {
+            self.stop();
+        }
+    }
+}
+
+fn attack(shared: &Arc<Shared>, users: usize) -> Result<GooseAttack, DriveError> {
+    let wrap = |error| DriveError::Goose(Box::new(error));
+    let configuration = configuration(shared.requests.target().as_str(), users).map_err(wrap)?;
+    // Users get the load's own client; this keeps Goose from building one for each of them.
+    let no_client = goose::client::GooseClientBuilder::new().without_cookies();
+    let attack = GooseAttack::initialize_with_config(configuration)
+        .and_then(|attack| attack.set_client_builder_without_cookies(no_client))
+        .map_err(wrap)?;
+    let shared = shared.clone();
+    let function: TransactionFunction = Arc::new(move |goose_user| {
+        let shared = shared.clone();
+        Box::pin(async move {
+            transaction(goose_user, &shared).await;
+            Ok(())
+        })
+    });
+    let transaction = Transaction::new(function).set_name("tickets");
+    Ok(attack.register_scenario(Scenario::new("load").register_transaction(transaction)))
+}
+
+/// Marks a Goose user that has found no ticket any more.
+#[derive(Clone)]
+struct HasLeft;
+
+/// All that a Goose user ever does: everything in its first transaction. It then tells Goose, which
+/// ends the attack when the last one has, and waits in further transactions until Goose notices.
+///
+/// Goose's own way, a number of iterations, would print to standard output.
+async fn transaction(goose_user: &mut GooseUser, shared: &Shared) {
+    const UNTIL_NOTICED: Duration = Duration::from_millis(100);
+    if goose_user.get_session_data::<HasLeft>().is_some() {
+        tokio::time::sleep(UNTIL_NOTICED).await;
+        return;
+    }
+    let index = goose_user.weighted_users_index;
+    goose_user.client = shared.client.clone();
+    user::work(shared, &goose_user.client, index).await;
+    goose_user.set_session_data(HasLeft);
+    if let Some(parent) = &goose_user.shutdown_channel
+        && !shared.stop.is_raised()
+    {
+        // The receiver is gone only if the whole attack is.
+        let _ = parent.send(index);
+    }
+}
+
+/// Goose without its controllers, whose fixed ports would collide between two loads (the one over
+/// WebSocket is off unless asked for), and without its own metrics, which count from the actual
+/// start of a request and cost more than the request.
+fn configuration(target: &str, users: usize) -> Result<GooseConfiguration, goose::GooseError> {
+    let users = users.to_string();
+    GooseConfiguration::parse_args_default(&[
+        "--host",
+        target,
+        "--users",
+        &users,
+        // All at once, as far as Goose allows: the load begins when the last one is there.
+        "--increase-rate",
+        "1000000",
+        "--no-telnet",
+        "--no-metrics",
+        "--no-print-metrics",
+        "-qqq",
+    ])
+}
+
+fn spawn(
+    workers: usize,
+    clocks: Arc<Mutex<ThreadClocks>>,
+    attack: GooseAttack,
+    report: oneshot::Sender<Result<GooseMetrics, DriveError>>,
+) -> Result<std::thread::JoinHandle<()>, std::io::Error> {
+    let runtime = if workers == 1 {
+        // No work stealing and no second thread to wake: the cheapest way to send.
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+    } else {
+        let clocks = clocks.clone();
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .thread_name("load-worker")
+            .on_thread_start(move || clocks.lock().add_current_thread())
+            .enable_all()
+            .build()?
+    };
+    std::thread::Builder::new()
+        .name("load".to_owned())
+        .spawn(move || {
+            clocks.lock().add_current_thread();
+            let ended = runtime.block_on(attack.execute());
+            // The receiver is gone only if the load was dropped.
+            let _ = report.send(ended.map_err(|error| DriveError::Goose(Box::new(error))));
+        })
+}

@@ -1,0 +1,191 @@
+//! One user of a load: takes a ticket, waits for its time, sends, and notes what became of it.
+//!
+//! Owns the loop of a user, open and closed. Must not know what Goose is; the shell hands in the
+//! client that Goose would use.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use lab::precise_timer::PreciseTimer;
+use reqwest::{Client, Request};
+use tokio::sync::{Notify, watch};
+
+use super::crew::Crew;
+use super::exchange;
+use super::tickets::{Ticket, Tickets};
+use crate::latency::{ErrorClass, Outcome, Recorder, Sample};
+use crate::mix::Mix;
+use crate::requests::{Expect, Requests};
+use crate::stop::StopSignal;
+
+/// From the arrival of the last user to the first intended start, so that the first requests are
+/// not late because users are still being set up.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// What the users of a load share.
+pub(super) struct Shared {
+    pub(super) tickets: Tickets,
+    pub(super) crew: Crew,
+    pub(super) recorder: Recorder,
+    pub(super) requests: Arc<Requests>,
+    pub(super) mix: Mix,
+    pub(super) timer: PreciseTimer,
+    pub(super) client: Client,
+    pub(super) gate: Gate,
+    pub(super) stop: StopSignal,
+}
+
+/// Opens when the last user has come, which fixes the start of the load, and closes when the last
+/// one has gone.
+pub(super) struct Gate {
+    missing: AtomicUsize,
+    present: AtomicUsize,
+    opened: watch::Sender<Option<Instant>>,
+    closed: watch::Sender<bool>,
+}
+
+impl Gate {
+    pub(super) fn new(
+        users: usize,
+        opened: watch::Sender<Option<Instant>>,
+        closed: watch::Sender<bool>,
+    ) -> Self {
+        Self {
+            missing: AtomicUsize::new(users),
+            present: AtomicUsize::new(users),
+            opened,
+            closed,
+        }
+    }
+
+    fn leave(&self) {
+        if self.present.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.closed.send_replace(true);
+        }
+    }
+
+    fn arrive(&self) {
+        if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.opened.send_replace(Some(Instant::now() + SETTLE));
+        }
+    }
+
+    async fn opened(&self) -> Option<Instant> {
+        let mut opened = self.opened.subscribe();
+        let at = opened.wait_for(Option::is_some).await.ok()?;
+        *at
+    }
+}
+
+/// Runs one user to the end of the load.
+pub(super) async fn work(shared: &Shared, client: &Client, index: usize) {
+    shared.gate.arrive();
+    let user = User {
+        shared,
+        client,
+        shard: index,
+    };
+    if shared.tickets.are_scheduled() {
+        user.open_loop().await;
+    } else {
+        user.closed_loop().await;
+    }
+    shared.gate.leave();
+}
+
+struct User<'a> {
+    shared: &'a Shared,
+    client: &'a Client,
+    shard: usize,
+}
+
+impl User<'_> {
+    async fn open_loop(&self) {
+        let me = Arc::new(Notify::new());
+        let mut started = None;
+        loop {
+            self.shared.crew.lead(&me).await;
+            if started.is_none() {
+                started = self.start().await;
+            }
+            let Some(started) = started else { break };
+            if self.shared.stop.is_raised() {
+                break;
+            }
+            let Some(ticket) = self.shared.tickets.take(Duration::ZERO) else {
+                break;
+            };
+            self.shared.recorder.offer(self.shard, ticket.intended);
+            // Put together while there is time, so that this is not part of the send's delay.
+            let request = self
+                .shared
+                .requests
+                .request(self.shared.mix.choose(ticket.n))
+                .ok();
+            if !self.until(started + ticket.intended).await {
+                self.shared.recorder.withdraw(self.shard, ticket.intended);
+                break;
+            }
+            self.shared.crew.hand_over();
+            self.send(started, ticket, request).await;
+        }
+        // The next one leads, finds the same, and so on until everybody has gone.
+        self.shared.crew.hand_over();
+    }
+
+    async fn closed_loop(&self) {
+        let Some(started) = self.start().await else {
+            return;
+        };
+        if !self.until(started).await {
+            return;
+        }
+        while !self.shared.stop.is_raised() {
+            let Some(ticket) = self.shared.tickets.take(started.elapsed()) else {
+                break;
+            };
+            self.shared.recorder.offer(self.shard, ticket.intended);
+            let request = self
+                .shared
+                .requests
+                .request(self.shared.mix.choose(ticket.n))
+                .ok();
+            self.send(started, ticket, request).await;
+        }
+    }
+
+    /// The start of the load, unless it is stopped before it begins.
+    async fn start(&self) -> Option<Instant> {
+        tokio::select! {
+            started = self.shared.gate.opened() => started,
+            () = self.shared.stop.raised() => None,
+        }
+    }
+
+    /// Waits for a moment; false if the load was stopped meanwhile.
+    async fn until(&self, due: Instant) -> bool {
+        if Instant::now() >= due {
+            return !self.shared.stop.is_raised();
+        }
+        tokio::select! {
+            () = self.shared.timer.sleep_until(due) => true,
+            () = self.shared.stop.raised() => false,
+        }
+    }
+
+    async fn send(&self, started: Instant, ticket: Ticket, request: Option<(Request, Expect)>) {
+        let sent = started.elapsed();
+        let outcome = match request {
+            Some((request, expect)) => exchange::send(self.client, request, expect).await,
+            None => Outcome::Failed(ErrorClass::Invalid),
+        };
+        let sample = Sample {
+            intended: ticket.intended,
+            sent,
+            ended: started.elapsed(),
+            outcome,
+        };
+        self.shared.recorder.finish(self.shard, &sample);
+    }
+}

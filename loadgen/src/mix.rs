@@ -1,0 +1,328 @@
+//! What the n-th request asks for: application, endpoint, or a key that nobody knows.
+//!
+//! Owns [`Mix`] and the seeded [`Draw`] behind it. Both are functions of seed and number alone, so
+//! the order in which users come to send cannot change who asks for what. Must not know what an
+//! application or an endpoint looks like on the wire.
+
+use thiserror::Error;
+
+/// How requests are spread over the applications.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Popularity {
+    /// Every application alike.
+    Uniform,
+    /// The k-th application in proportion to `k^-exponent`.
+    Zipf {
+        /// More means steeper; 0 is uniform.
+        exponent: f64,
+    },
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Choice {
+    /// Who asks.
+    pub caller: Caller,
+    /// Index of the endpoint.
+    pub endpoint: usize,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Caller {
+    /// An application of the population, by index.
+    Application(usize),
+    /// A key that no application has; a different one for each number.
+    Unknown(u64),
+}
+
+/// Why a mix makes no sense.
+#[derive(Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum MixError {
+    /// Nobody to ask, or nothing to ask for.
+    #[error("a request mix needs at least one application and one endpoint")]
+    Empty,
+    /// A weight, share or exponent out of range.
+    #[error("{what} of a request mix is {value}, expected {expected}")]
+    OutOfRange {
+        /// Which figure.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// Its range.
+        expected: &'static str,
+    },
+}
+
+/// The spread of requests over applications, endpoints and unknown keys.
+#[derive(Clone, Debug)]
+pub struct Mix {
+    seed: u64,
+    applications: Shares,
+    endpoints: Shares,
+    unknown_share: f64,
+}
+
+impl Mix {
+    /// A mix over `applications` applications and endpoints of the given weights.
+    pub fn new(
+        seed: u64,
+        applications: usize,
+        popularity: Popularity,
+        endpoint_weights: &[f64],
+        unknown_share: f64,
+    ) -> Result<Self, MixError> {
+        if applications == 0 || endpoint_weights.is_empty() {
+            return Err(MixError::Empty);
+        }
+        check(
+            "the share of unknown keys",
+            unknown_share,
+            "0 to 1",
+            (0.0..=1.0).contains(&unknown_share),
+        )?;
+        for weight in endpoint_weights {
+            let usable = weight.is_finite() && *weight > 0.0;
+            check("an endpoint's weight", *weight, "more than 0", usable)?;
+        }
+        Ok(Self {
+            seed,
+            applications: applications_of(applications, popularity)?,
+            endpoints: Shares::weighted(endpoint_weights.iter().copied()),
+            unknown_share,
+        })
+    }
+
+    /// What request number `n` asks for.
+    pub fn choose(&self, n: u64) -> Choice {
+        let draw = Draw::of(self.seed, n);
+        let caller = if unit(draw.unknown) < self.unknown_share {
+            Caller::Unknown(n)
+        } else {
+            Caller::Application(self.applications.at(unit(draw.application)))
+        };
+        Choice {
+            caller,
+            endpoint: self.endpoints.at(unit(draw.endpoint)),
+        }
+    }
+}
+
+fn check(
+    what: &'static str,
+    value: f64,
+    expected: &'static str,
+    holds: bool,
+) -> Result<(), MixError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(MixError::OutOfRange {
+            what,
+            value,
+            expected,
+        })
+    }
+}
+
+fn applications_of(applications: usize, popularity: Popularity) -> Result<Shares, MixError> {
+    match popularity {
+        Popularity::Uniform => Ok(Shares::Uniform(applications)),
+        Popularity::Zipf { exponent } => {
+            let usable = exponent.is_finite() && (0.0..=10.0).contains(&exponent);
+            check("the Zipf exponent", exponent, "0 to 10", usable)?;
+            // The rank as a float is exact for any population that fits in memory.
+            Ok(Shares::weighted(
+                (1..=applications).map(|rank| (rank as f64).powf(-exponent)),
+            ))
+        }
+    }
+}
+
+/// Three independent words for one request, from seed and number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Draw {
+    application: u64,
+    endpoint: u64,
+    unknown: u64,
+}
+
+impl Draw {
+    /// The draw of request number `n`.
+    pub fn of(seed: u64, n: u64) -> Self {
+        let word = |lane: u64| split_mix(split_mix(seed ^ lane.rotate_left(56)).wrapping_add(n));
+        Self {
+            application: word(1),
+            endpoint: word(2),
+            unknown: word(3),
+        }
+    }
+
+    /// All of it in one word.
+    pub fn digest(self) -> u64 {
+        self.application ^ self.endpoint.rotate_left(21) ^ self.unknown.rotate_left(42)
+    }
+}
+
+/// SplitMix64: one step of the generator whose state is `at`, good enough to decorrelate
+/// consecutive numbers.
+fn split_mix(at: u64) -> u64 {
+    let mut word = at.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// The upper 53 bits as a number from 0 up to, not including, 1.
+fn unit(word: u64) -> f64 {
+    (word >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Indexes by share, found from a number between 0 and 1.
+#[derive(Clone, Debug)]
+enum Shares {
+    Uniform(usize),
+    /// Shares summed up; the last is 1.
+    Cumulative(Vec<f64>),
+}
+
+impl Shares {
+    fn weighted(weights: impl Iterator<Item = f64>) -> Self {
+        let mut sum = 0.0;
+        let mut cumulative: Vec<f64> = weights
+            .map(|weight| {
+                sum += weight;
+                sum
+            })
+            .collect();
+        for share in &mut cumulative {
+            *share /= sum;
+        }
+        Self::Cumulative(cumulative)
+    }
+
+    fn at(&self, unit: f64) -> usize {
+        match self {
+            // A product below the count, since the unit is below 1.
+            Shares::Uniform(count) => ((unit * *count as f64) as usize).min(count - 1),
+            Shares::Cumulative(shares) => shares
+                .partition_point(|share| *share <= unit)
+                .min(shares.len() - 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn callers(mix: &Mix, requests: u64, applications: usize) -> (Vec<u64>, u64) {
+        let (mut counts, mut unknown) = (vec![0; applications], 0);
+        for n in 0..requests {
+            match mix.choose(n).caller {
+                Caller::Application(index) => counts[index] += 1,
+                Caller::Unknown(_) => unknown += 1,
+            }
+        }
+        (counts, unknown)
+    }
+
+    #[test]
+    fn uniform_requests_reach_every_application_alike() {
+        let mix = Mix::new(1, 50, Popularity::Uniform, &[1.0], 0.0).expect("valid");
+        let (counts, unknown) = callers(&mix, 100_000, 50);
+        assert_eq!(unknown, 0);
+        // 2,000 each, standard deviation 45; six of them.
+        assert!(
+            counts.iter().all(|count| (1730..2270).contains(count)),
+            "{counts:?}"
+        );
+    }
+
+    #[test]
+    fn zipf_requests_halve_with_the_doubled_rank() {
+        let mix =
+            Mix::new(1, 1000, Popularity::Zipf { exponent: 1.0 }, &[1.0], 0.0).expect("valid");
+        let (counts, _) = callers(&mix, 1_000_000, 1000);
+        for (rank, doubled) in [(1, 2), (2, 4), (5, 10)] {
+            let ratio = counts[rank - 1] as f64 / counts[doubled - 1] as f64;
+            assert!(
+                (1.9..2.1).contains(&ratio),
+                "rank {rank} to {doubled}: {ratio}"
+            );
+        }
+        // Harmonic number of 1,000: 7.485.
+        let first = counts[0] as f64 / 1_000_000.0;
+        assert!((first * 7.485 - 1.0).abs() < 0.02, "{first}");
+    }
+
+    #[test]
+    fn unknown_keys_take_their_share_and_never_repeat() {
+        let mix = Mix::new(4, 10, Popularity::Uniform, &[1.0], 0.25).expect("valid");
+        let (_, unknown) = callers(&mix, 100_000, 10);
+        assert!((24_000..26_000).contains(&unknown), "{unknown}");
+    }
+
+    #[test]
+    fn endpoints_follow_their_weights() {
+        let mix = Mix::new(4, 10, Popularity::Uniform, &[3.0, 1.0], 0.0).expect("valid");
+        let first = (0..100_000)
+            .filter(|n| mix.choose(*n).endpoint == 0)
+            .count();
+        assert!((74_000..76_000).contains(&first), "{first}");
+    }
+
+    #[test]
+    fn the_same_seed_and_number_always_ask_for_the_same() {
+        let build = |seed| {
+            Mix::new(
+                seed,
+                100,
+                Popularity::Zipf { exponent: 0.8 },
+                &[1.0, 2.0],
+                0.1,
+            )
+        };
+        let (a, b, c) = (
+            build(1).expect("valid"),
+            build(1).expect("valid"),
+            build(2).expect("valid"),
+        );
+        assert!((0..1000).all(|n| a.choose(n) == b.choose(n)));
+        assert!((0..1000).any(|n| a.choose(n) != c.choose(n)));
+    }
+
+    #[test]
+    fn a_mix_that_makes_no_sense_is_refused() {
+        #[track_caller]
+        fn check(
+            applications: usize,
+            popularity: Popularity,
+            weights: &[f64],
+            unknown: f64,
+            part: &str,
+        ) {
+            let error =
+                Mix::new(0, applications, popularity, weights, unknown).expect_err("refused");
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        check(
+            0,
+            Popularity::Uniform,
+            &[1.0],
+            0.0,
+            "at least one application",
+        );
+        check(1, Popularity::Uniform, &[], 0.0, "one endpoint");
+        check(1, Popularity::Uniform, &[0.0], 0.0, "weight");
+        check(1, Popularity::Uniform, &[1.0], 1.5, "1.5");
+        check(
+            1,
+            Popularity::Zipf { exponent: f64::NAN },
+            &[1.0],
+            0.0,
+            "exponent",
+        );
+    }
+}

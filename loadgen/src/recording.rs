@@ -1,0 +1,254 @@
+//! A run being put together: its folder, its scenarios, and in the end its record.
+//!
+//! Owns what goes into a [`RunRecord`] besides the figures of its scenarios. Must not know how a
+//! scenario was measured.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use results::record::{
+    Artefact, Completion, Envoy, Event, MEASURING_STARTS, RunRecord, SCHEMA_VERSION, ScenarioRecord,
+};
+use results::run_folder::{RunFolder, RunFolderError};
+use thiserror::Error;
+
+use crate::machine;
+use crate::measure::Measured;
+use crate::profile::{Load, Profile};
+use crate::provenance::Provenance;
+use crate::schedule::Schedule;
+use crate::second_log::SecondLog;
+use crate::summary::{Totals, evidence, summarise};
+use crate::validity::{self, Evidence};
+
+/// What a run is, before anything was measured.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Command line that repeats the run.
+    pub command: String,
+    /// The profile of every scenario.
+    pub profile: Profile,
+    /// Root of the checkout, or the current folder outside one.
+    pub root: PathBuf,
+    /// Folder of runs.
+    pub out: PathBuf,
+}
+
+/// A run that was written.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Its record.
+    pub record: RunRecord,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+/// Why a run could not be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RecordingError {
+    /// The folder or a file in it.
+    #[error("the run cannot be recorded")]
+    Folder(#[from] RunFolderError),
+    /// A profile or scenario that does not fit into JSON.
+    #[error("the run's profile or scenario cannot be recorded")]
+    Json(#[from] serde_json::Error),
+}
+
+/// One scenario that was measured.
+pub struct MeasuredScenario<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it shows.
+    pub description: &'a str,
+    /// The scenario in full.
+    pub scenario: serde_json::Value,
+    /// The figures.
+    pub measured: &'a Measured,
+    /// Totals after the drain.
+    pub totals: Option<Totals>,
+    /// How busy the machine was beforehand.
+    pub busy_before: Option<f64>,
+}
+
+/// A run in the making; dropping it leaves nothing behind.
+pub struct Recording {
+    folder: RunFolder,
+    circumstances: Circumstances,
+    provenance: Provenance,
+    id: String,
+    started: Instant,
+    started_at: Timestamp,
+    scenarios: Vec<ScenarioRecord>,
+    evidence: Vec<Evidence>,
+    is_partial: bool,
+}
+
+impl Recording {
+    /// Begins a run.
+    pub fn begin(circumstances: Circumstances) -> Result<Self, RecordingError> {
+        let provenance = Provenance::of(&circumstances.root);
+        let started_at = Timestamp::now();
+        let id = provenance.run_id(&circumstances.experiment, started_at);
+        let folder = RunFolder::create(&circumstances.out, &id)?;
+        Ok(Self {
+            folder,
+            circumstances,
+            provenance,
+            id,
+            started: Instant::now(),
+            started_at,
+            scenarios: Vec::new(),
+            evidence: Vec::new(),
+            is_partial: false,
+        })
+    }
+
+    /// The files of a scenario that grow while it is measured.
+    pub fn second_log(&self, scenario: &str) -> Result<SecondLog, RecordingError> {
+        let profile = &self.circumstances.profile;
+        let total = profile
+            .measured_s()
+            .map(|measured_s| Duration::from_secs_f64(f64::from(profile.warm_up_s) + measured_s));
+        Ok(SecondLog::new(
+            self.folder.hlog(scenario)?,
+            self.folder.series(scenario)?,
+            total,
+        ))
+    }
+
+    /// Adds a scenario.
+    pub fn add(&mut self, scenario: MeasuredScenario<'_>) -> Result<(), RecordingError> {
+        let MeasuredScenario {
+            name,
+            description,
+            scenario,
+            measured,
+            totals,
+            busy_before,
+        } = scenario;
+        self.is_partial |= measured.is_partial;
+        self.evidence.push(evidence(name, measured, busy_before));
+        self.scenarios.push(ScenarioRecord {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            scenario,
+            summary: summarise(name, measured, totals),
+            events: events(self.circumstances.profile.warm_up_s, measured.scheduled_s),
+            files: RunFolder::files(name)?,
+        });
+        Ok(())
+    }
+
+    /// Says that scenarios are missing.
+    pub fn mark_partial(&mut self) {
+        self.is_partial = true;
+    }
+
+    /// Whether there is anything to write.
+    pub fn is_empty(&self) -> bool {
+        self.scenarios.is_empty()
+    }
+
+    /// Writes the run, all of it at once.
+    pub fn commit(
+        self,
+        envoy: Option<Envoy>,
+        artefact: Option<Artefact>,
+    ) -> Result<Finished, RecordingError> {
+        let record = RunRecord {
+            schema_version: SCHEMA_VERSION,
+            id: self.id,
+            experiment: self.circumstances.experiment,
+            started_at: self.started_at.to_string(),
+            duration_s: self.started.elapsed().as_secs_f64(),
+            completion: if self.is_partial {
+                Completion::Partial
+            } else {
+                Completion::Complete
+            },
+            commit: self.provenance.commit,
+            dirty: self.provenance.dirty,
+            loadgen_version: env!("CARGO_PKG_VERSION").to_owned(),
+            command: self.circumstances.command,
+            seed: self.circumstances.profile.seed,
+            machine: machine::describe(),
+            envoy,
+            artefact,
+            profile: profile_value(&self.circumstances.profile)?,
+            validity: validity::judge(&self.evidence),
+            scenarios: self.scenarios,
+        };
+        let folder = self.folder.commit(&record)?;
+        Ok(Finished { record, folder })
+    }
+}
+
+/// Where runs go unless told otherwise.
+pub fn default_out(root: &Path) -> PathBuf {
+    root.join("results").join("runs")
+}
+
+fn events(warm_up_s: u32, measured_s: f64) -> Vec<Event> {
+    let event = |at_s, label: &str| Event {
+        at_s,
+        label: label.to_owned(),
+    };
+    let warm_up = (warm_up_s > 0).then(|| event(0.0, "warm-up"));
+    let warm_up_s = f64::from(warm_up_s);
+    warm_up
+        .into_iter()
+        .chain([
+            event(warm_up_s, MEASURING_STARTS),
+            event(warm_up_s + measured_s, "measuring ends"),
+        ])
+        .collect()
+}
+
+/// The profile in full, and for an open loop the digest of its schedule: two runs of equal digest
+/// sent the same requests in the same order.
+fn profile_value(profile: &Profile) -> Result<serde_json::Value, serde_json::Error> {
+    let mut value = serde_json::to_value(profile)?;
+    if let (Load::Open { arrival, .. }, Some(fields)) = (&profile.load, value.as_object_mut()) {
+        let schedule = Schedule::new(*arrival, &profile.segments_with_warm_up(), profile.seed);
+        let digest = format!("{:016x}", schedule.digest(profile.seed));
+        fields.insert("schedule_digest".to_owned(), digest.into());
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_profile_tells_apart_schedules_of_two_seeds() {
+        let profile = Profile::find("quick").expect("embedded");
+        let other = Profile {
+            seed: profile.seed + 1,
+            ..profile.clone()
+        };
+        let digest = |profile: &Profile| {
+            let value = profile_value(profile).expect("profiles are plain values");
+            value["schedule_digest"].as_str().map(str::to_owned)
+        };
+        assert!(digest(&profile).is_some());
+        assert_eq!(digest(&profile), digest(&profile.clone()));
+        assert_ne!(digest(&profile), digest(&other));
+    }
+
+    #[test]
+    fn a_load_without_warm_up_has_no_event_for_it() {
+        let labels = |warm_up_s| -> Vec<String> {
+            events(warm_up_s, 5.0)
+                .into_iter()
+                .map(|event| event.label)
+                .collect()
+        };
+        assert_eq!(labels(0), ["measuring starts", "measuring ends"]);
+        assert_eq!(labels(3), ["warm-up", "measuring starts", "measuring ends"]);
+    }
+}

@@ -1,0 +1,284 @@
+//! Requests ready to be sent, and what their answers have to be.
+//!
+//! Owns [`Requests`], which prepares each request of a bounded population once. Must not know when
+//! a request is sent, or what a credential in it means.
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Request, Url};
+use thiserror::Error;
+
+use crate::mix::{Caller, Choice};
+
+/// Populations up to this many pairs of application and endpoint are prepared beforehand; larger
+/// ones are built as they are sent, so that a million applications need no memory here.
+const MOST_PREPARED: usize = 10_000;
+
+/// A request in plain words.
+#[derive(Clone, Debug)]
+pub struct PlainRequest {
+    /// `GET`, `POST` and so on.
+    pub method: String,
+    /// Path with query, starting with `/`.
+    pub path_and_query: String,
+    /// Names and values of headers.
+    pub headers: Vec<(String, String)>,
+    /// The answer that counts as success.
+    pub expect: Expect,
+}
+
+/// Which status counts as success.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expect {
+    /// Exactly this one.
+    Status(u16),
+    /// Any from 200 to 399.
+    Success,
+}
+
+impl Expect {
+    /// Whether a status is as expected.
+    pub fn holds(self, status: u16) -> bool {
+        match self {
+            Expect::Status(expected) => status == expected,
+            Expect::Success => (200..400).contains(&status),
+        }
+    }
+}
+
+/// Why a request cannot be put together. No message shows a header's value or a query, which may
+/// hold a credential.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// A target that is not a URL.
+    #[error("`{url}` is not the URL of a target: expected http:// or https:// and a host")]
+    Target {
+        /// The text.
+        url: String,
+    },
+    /// Target and path do not give a URL.
+    #[error("`{path}` is not the path of a request: expected it to start with `/`")]
+    Path {
+        /// The path without its query.
+        path: String,
+    },
+    /// Not a method.
+    #[error("`{method}` is not an HTTP method")]
+    Method {
+        /// The text.
+        method: String,
+    },
+    /// Not a header.
+    #[error("header `{name}` has a name or a value that HTTP does not allow")]
+    Header {
+        /// Its name.
+        name: String,
+    },
+}
+
+type Source = Box<dyn Fn(Choice) -> PlainRequest + Send + Sync>;
+
+/// Every request that a load may send.
+pub struct Requests {
+    target: Url,
+    endpoints: usize,
+    prepared: Vec<(Request, Expect)>,
+    source: Source,
+}
+
+impl Requests {
+    /// The requests of a population; `source` says what each looks like.
+    pub fn prepare(
+        target: &str,
+        applications: usize,
+        endpoints: usize,
+        source: impl Fn(Choice) -> PlainRequest + Send + Sync + 'static,
+    ) -> Result<Self, RequestError> {
+        let target = parse_target(target)?;
+        let mut requests = Self {
+            target,
+            endpoints,
+            prepared: Vec::new(),
+            source: Box::new(source),
+        };
+        let pairs = applications.saturating_mul(endpoints);
+        // A population that is built as it is sent is at least tried with one application.
+        let to_try = if pairs <= MOST_PREPARED {
+            pairs
+        } else {
+            endpoints
+        };
+        let built: Result<Vec<_>, _> = (0..to_try)
+            .map(|pair| {
+                let caller = Caller::Application(pair / endpoints);
+                requests.build(Choice {
+                    caller,
+                    endpoint: pair % endpoints,
+                })
+            })
+            .collect();
+        requests.prepared = built?;
+        if to_try < pairs {
+            requests.prepared.clear();
+        }
+        Ok(requests)
+    }
+
+    /// The one request of a load without a population.
+    pub fn single(target: &str, plain: PlainRequest) -> Result<Self, RequestError> {
+        Self::prepare(target, 1, 1, move |_| plain.clone())
+    }
+
+    /// Where requests go.
+    pub fn target(&self) -> &Url {
+        &self.target
+    }
+
+    /// The request of a choice.
+    pub fn request(&self, choice: Choice) -> Result<(Request, Expect), RequestError> {
+        if let Caller::Application(application) = choice.caller
+            && let Some((request, expect)) = self
+                .prepared
+                .get(application * self.endpoints + choice.endpoint)
+            && let Some(copy) = request.try_clone()
+        {
+            return Ok((copy, *expect));
+        }
+        self.build(choice)
+    }
+
+    fn build(&self, choice: Choice) -> Result<(Request, Expect), RequestError> {
+        let plain = (self.source)(choice);
+        let path_error = || RequestError::Path {
+            path: plain
+                .path_and_query
+                .split('?')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        if !plain.path_and_query.starts_with('/') {
+            return Err(path_error());
+        }
+        let url = self
+            .target
+            .join(&plain.path_and_query)
+            .map_err(|_| path_error())?;
+        let method =
+            Method::from_bytes(plain.method.as_bytes()).map_err(|_| RequestError::Method {
+                method: plain.method.clone(),
+            })?;
+        let mut request = Request::new(method, url);
+        *request.headers_mut() = headers(&plain.headers)?;
+        Ok((request, plain.expect))
+    }
+}
+
+/// A target from its text: scheme and host have to be there, a path is allowed and ignored.
+pub fn parse_target(text: &str) -> Result<Url, RequestError> {
+    // Neither a password nor a query belongs into a message.
+    let shown = text.split('?').next().unwrap_or_default();
+    let shown = shown.rsplit('@').next().unwrap_or_default();
+    let refused = || RequestError::Target {
+        url: shown.to_owned(),
+    };
+    let url = Url::parse(text).map_err(|_| refused())?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(url)
+    } else {
+        Err(refused())
+    }
+}
+
+fn headers(plain: &[(String, String)]) -> Result<HeaderMap, RequestError> {
+    let mut headers = HeaderMap::with_capacity(plain.len());
+    for (name, value) in plain {
+        let refused = || RequestError::Header { name: name.clone() };
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
+        headers.append(parsed, HeaderValue::from_str(value).map_err(|_| refused())?);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(path: &str, header: (&str, &str)) -> PlainRequest {
+        PlainRequest {
+            method: "GET".to_owned(),
+            path_and_query: path.to_owned(),
+            headers: vec![(header.0.to_owned(), header.1.to_owned())],
+            expect: Expect::Success,
+        }
+    }
+
+    #[test]
+    fn every_pair_of_application_and_endpoint_gives_its_own_request() {
+        #[track_caller]
+        fn check(applications: usize, choice: Choice, expected: &str) {
+            let requests = Requests::prepare("http://localhost:1", applications, 2, |choice| {
+                let who = match choice.caller {
+                    Caller::Application(index) => format!("a{index}"),
+                    Caller::Unknown(n) => format!("u{n}"),
+                };
+                plain(&format!("/{}?user_key={who}", choice.endpoint), ("x", "y"))
+            })
+            .expect("plain requests");
+            let (request, _) = requests.request(choice).expect("plain request");
+            assert_eq!(request.url().as_str(), expected);
+        }
+        let known = |index| Choice {
+            caller: Caller::Application(index),
+            endpoint: 1,
+        };
+        check(3, known(2), "http://localhost:1/1?user_key=a2");
+        check(
+            1_000_000,
+            known(999_999),
+            "http://localhost:1/1?user_key=a999999",
+        );
+        let unknown = Choice {
+            caller: Caller::Unknown(7),
+            endpoint: 0,
+        };
+        check(3, unknown, "http://localhost:1/0?user_key=u7");
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_sent_is_refused_without_its_credential() {
+        #[track_caller]
+        fn check(target: &str, plain: PlainRequest, part: &str) {
+            let Err(error) = Requests::single(target, plain) else {
+                panic!("{part} was accepted")
+            };
+            let message = error.to_string();
+            assert!(
+                message.contains(part) && !message.contains("secret"),
+                "{message}"
+            );
+        }
+        check("localhost:80", plain("/", ("x", "y")), "localhost:80");
+        check(
+            "ftp://localhost?secret",
+            plain("/", ("x", "y")),
+            "ftp://localhost",
+        );
+        check(
+            "secret:secret@localhost:80",
+            plain("/", ("x", "y")),
+            "localhost:80",
+        );
+        check("http://localhost", plain("a?key=secret", ("x", "y")), "`a`");
+        check(
+            "http://localhost",
+            plain("/", ("user key", "secret")),
+            "user key",
+        );
+        check(
+            "http://localhost",
+            plain("/", ("x-key", "secret\n")),
+            "x-key",
+        );
+    }
+}

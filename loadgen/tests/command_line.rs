@@ -1,0 +1,236 @@
+//! The executable as a person uses it: what it prints, what it leaves behind, how it exits.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::{Behaviour, Server};
+
+mod support;
+
+fn loadgen(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the executable starts")
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let Ok(entries) = folder.read_dir() else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const ATTACH: [&str; 11] = [
+    "--rate",
+    "200",
+    "--duration",
+    "1s",
+    "--header",
+    "x-key: secret",
+    "--path",
+    "/a?user_key=secret",
+    "--json",
+    "summary.json",
+    "--out",
+];
+
+fn attach(folder: &Path, url: &str) -> Output {
+    let mut arguments = vec!["attach", url, "--profile", "profile.toml"];
+    arguments.extend(ATTACH);
+    arguments.push("runs");
+    let profile = "name = 'short'\ndescription = 'd'\nmode = 'open'\narrival = 'poisson'\n\
+        warm_up = '1s'\nseed = 3\n[[phases]]\nduration = '5s'\nrate = 50\n";
+    std::fs::write(folder.join("profile.toml"), profile).expect("the folder is writable");
+    loadgen(folder, &arguments)
+}
+
+#[test]
+fn attach_loads_a_target_and_leaves_a_run_that_can_be_read_back() {
+    let server = Server::start(Behaviour::default());
+    let folder = folder();
+    let output = attach(folder.path(), &server.url());
+    let printed = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    // 2 means that this machine is too busy to measure, which is not what is tested here.
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{printed}");
+
+    let summary = std::fs::read(folder.path().join("summary.json")).expect("the summary is there");
+    let summary: Value = serde_json::from_slice(&summary).expect("the summary is JSON");
+    assert_eq!(
+        summary["valid"],
+        Value::Bool(output.status.code() == Some(0))
+    );
+    let entry = &summary["scenarios"][0];
+    assert_eq!(entry["name"], "attach");
+    assert_eq!(entry["errors"], 0);
+    let requests = entry["requests"].as_u64().expect("a count");
+    let warm_up = entry["warmup_requests"].as_u64().expect("a count");
+    assert_eq!(requests + warm_up, server.served());
+    // 200 a second for a second; six standard deviations of a Poisson process.
+    assert!((115..285).contains(&requests), "{requests}");
+    for clock in ["latency_us", "service_us"] {
+        let at = |point: &str| entry[clock][point].as_u64().expect("a latency");
+        assert!(
+            0 < at("p50") && at("p50") <= at("p90") && at("p999") <= at("max"),
+            "{entry}"
+        );
+    }
+    assert!(entry["envoy_cpu_us_per_request"].is_null());
+
+    let runs = entries(&folder.path().join("runs"));
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    let run = folder.path().join("runs").join(&runs[0]);
+    let read = results::load(&run).expect("the run can be read back");
+    assert_eq!(read.record.id, runs[0]);
+    assert_eq!(read.record.seed, 3);
+    assert!(read.record.profile["schedule_digest"].is_string());
+    assert!(
+        !serde_json::to_string(&read.record)
+            .expect("plain")
+            .contains("secret")
+    );
+    let rows = read.series("attach").expect("the series is there");
+    assert_eq!(
+        rows.iter().map(|row| row.sent).sum::<u64>(),
+        requests + warm_up
+    );
+    let histograms = read
+        .histograms("attach", results::hlog::Tag::Corrected)
+        .expect("the log is there");
+    let measured: u64 = histograms
+        .iter()
+        .filter(|(start, _)| *start >= 1.0)
+        .map(|(_, h)| h.len())
+        .sum();
+    assert_eq!(measured, requests);
+    for part in ["attach", "offered/s", "Run:", "Report:", &runs[0]] {
+        assert!(printed.contains(part), "`{part}` is missing in {printed}");
+    }
+    assert!(
+        text(&output.stdout).starts_with('┌'),
+        "the result begins with its table: {printed}"
+    );
+    assert!(run.join("report").is_dir());
+}
+
+#[test]
+fn errors_name_the_thing_and_the_remedy_and_leave_nothing_behind() {
+    #[track_caller]
+    fn check(arguments: &[&str], parts: &[&str]) {
+        let folder = folder();
+        let broken = "name = 'p'\ndescription = 'd'\nmode = 'open'\n[[phases]]\nduraton = '1s'\n";
+        std::fs::write(folder.path().join("broken.toml"), broken).expect("writable");
+        let mut all = arguments.to_vec();
+        all.extend(["--out", "runs"]);
+        let output = loadgen(folder.path(), &all);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        for part in parts {
+            assert!(message.contains(part), "`{part}` is missing in {message}");
+        }
+        assert!(output.stdout.is_empty());
+        assert_eq!(entries(folder.path()), ["broken.toml"]);
+    }
+    // Port 1 of loopback: nobody listens there.
+    check(
+        &["attach", "http://127.0.0.1:1", "--profile", "quick"],
+        &[
+            "http://127.0.0.1:1",
+            "cannot be reached",
+            "check scheme, host and port",
+        ],
+    );
+    check(&["attach", "localhost:80"], &["localhost:80", "http://"]);
+    check(&["run", "cach"], &["`cach`", "passthrough, authrep, cache"]);
+    check(
+        &["run", "cache", "--profile", "broken.toml"],
+        &["broken.toml", "line 5", "duraton"],
+    );
+    check(
+        &["run", "cache", "--profile", "heroic"],
+        &["`heroic`", "headline, quick"],
+    );
+    check(
+        &["run", "cache", "--profile", "closed", "--rate", "5"],
+        &["--rate", "closed"],
+    );
+    check(
+        &["run", "cache", "--duration", "soon"],
+        &["--duration", "30s"],
+    );
+    check(
+        &["--json", "no/such/folder.json"],
+        &["no/such/folder.json", "existing folder"],
+    );
+}
+
+#[test]
+fn the_list_shows_scenarios_and_profiles() {
+    let output = loadgen(folder().path(), &["list"]);
+    let printed = text(&output.stdout);
+    assert!(output.status.success());
+    for part in [
+        "passthrough",
+        "authrep",
+        "cache",
+        "headline",
+        "articles-spike",
+    ] {
+        assert!(printed.contains(part), "`{part}` is missing in {printed}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_a_load_early_and_keeps_what_was_measured() {
+    let server = Server::start(Behaviour::default());
+    let folder = folder();
+    let url = server.url();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .current_dir(folder.path())
+        .args([
+            "attach",
+            &url,
+            "--profile",
+            "articles-latency",
+            "--rate",
+            "300",
+        ])
+        .args(["--out", "runs", "--no-report"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the executable starts");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while server.served() < 20 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "no request arrived within a minute"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("the child is there");
+    let status = child.wait().expect("the child ends");
+    assert_eq!(status.code(), Some(130));
+    let runs = entries(&folder.path().join("runs"));
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    let run = results::load(&folder.path().join("runs").join(&runs[0])).expect("readable");
+    assert_eq!(run.record.completion, results::record::Completion::Partial);
+    let summary = &run.record.scenarios[0].summary;
+    assert_eq!(summary.requests, server.served());
+    assert_eq!(summary.errors, 0);
+}
