@@ -359,6 +359,7 @@ fn a_report_is_accepted_or_refused() {
     assert_eq!(parse_report(403, body), Ok(refused));
     assert!(parse_report(404, b"").is_err());
     assert!(parse_report(204, b"").is_err());
+    assert!(parse_report(200, b"<html>welcome</html>").is_err());
 }
 
 #[test]

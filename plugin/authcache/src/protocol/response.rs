@@ -186,7 +186,8 @@ pub enum ReportAnswer {
 /// Reads the answer to a report.
 pub fn parse_report(status: u16, body: &[u8]) -> Result<ReportAnswer, ResponseError> {
     match status {
-        200 | 202 => Ok(ReportAnswer::Accepted),
+        // Nothing else: a page that a proxy answers with 200 has counted nothing.
+        202 => Ok(ReportAnswer::Accepted),
         _ => refusal(status, body).map(|code| ReportAnswer::Refused { status, code }),
     }
 }
