@@ -5,7 +5,7 @@ use lab::topology::Role;
 use crate::harness::population::Population;
 use crate::harness::request::Request;
 use crate::harness::stand_in::{Answer, StandIn};
-use crate::harness::{AMPLE, Gateway, Setup};
+use crate::harness::{AMPLE, Gateway, KEYS, Setup, wait_until};
 
 const XML: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 
@@ -161,6 +161,80 @@ async fn denials_in_unusual_form_are_still_denials() {
     }
     assert_eq!(gateway.upstream_requests().await, 1);
     gateway.stop().await;
+}
+
+/// The sync side is started once and never again, so nothing that it reads may end it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_to_reports_and_refreshes_that_cannot_be_read_leave_the_sync_side_alive() {
+    let answers = [
+        Answer::http("200 OK", &[], b"\xff\xfe\x00"),
+        Answer::http(
+            "409 Conflict",
+            &[("3scale-rejection-reason", b"\xff")],
+            b"\xff",
+        ),
+        Answer::http("500 Error", &[], &vec![b'<'; 3 << 20]),
+        xml("200 OK", &"<a>".repeat(100_000)),
+        Answer::Bytes(b"hello\r\n\r\n".to_vec()),
+        Answer::Close,
+    ];
+    let users: Vec<String> = (0..2 * answers.len())
+        .map(|n| format!("user-{n}"))
+        .collect();
+    let population = users
+        .iter()
+        .fold(Population::new(), |all, user| all.user(user, AMPLE));
+    let mut gateway = Setup::new(population).start().await;
+    for user in &users {
+        gateway.admit(1, &Request::user("/hello", user)).await;
+    }
+    let address = gateway.peer(Role::Backend);
+    gateway.lab.kill(Role::Backend).await.expect("it runs");
+    let stand_in = StandIn::on(address, Answer::Close).await;
+
+    let (to_reports, to_refreshes) = users.split_at(answers.len());
+    for (user, answer) in to_reports.iter().zip(&answers) {
+        stand_in.answer_with(answer.clone());
+        one_more(&gateway, "report_failures", user).await;
+    }
+    stand_in.answer_posts_with(Answer::http("202 Accepted", &[], b""));
+    for (user, answer) in to_refreshes.iter().zip(&answers) {
+        stand_in.answer_with(answer.clone());
+        let figure = match answer {
+            // This one is a denial, whatever its body.
+            Answer::Bytes(bytes) if bytes.starts_with(b"HTTP/1.1 409") => {
+                "callouts_authorize_denied"
+            }
+            _ => "callouts_authorize_failed",
+        };
+        one_more(&gateway, figure, user).await;
+    }
+    gateway
+        .expect_figures(&[("usage_pending", 0), ("usage_lost", 0)])
+        .await;
+
+    // It reports and refreshes as if nothing had been.
+    drop(stand_in);
+    gateway.restart_backend().await;
+    gateway.admit(3, &Request::user("/hello", &users[0])).await;
+    gateway.drain().await;
+    assert_eq!(gateway.ledger(KEYS).await["hits"], 3);
+    gateway.stop().await;
+}
+
+/// Sends a request that is a hit and waits until what follows from it has raised a figure.
+async fn one_more(gateway: &Gateway, figure: &str, user: &str) {
+    let before = gateway.figure(figure).await;
+    gateway.admit(1, &Request::user("/hello", user)).await;
+    wait_until(format!("a higher {figure}"), async || {
+        let now = gateway.figure(figure).await;
+        if now > before {
+            Ok(())
+        } else {
+            Err(gateway.figures().await)
+        }
+    })
+    .await;
 }
 
 /// One cached application, and a stand-in where the backend was.

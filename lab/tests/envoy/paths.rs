@@ -8,53 +8,57 @@ use crate::harness::request::Request;
 use crate::harness::stand_in::{Answer, StandIn};
 use crate::harness::{AMPLE, Gateway, KEYS, Setup, raw};
 
-/// Ways to write `/costly`, which every request has to pay 100 for, `/hello`, which costs 1, and
-/// paths that are not offered at all.
-const TARGETS: [&str; 44] = [
-    "/costly",
-    "/costly/x",
-    "//costly",
-    "///costly",
-    "/./costly",
-    "/a/../costly",
-    "/hello/../costly",
-    "/hello/%2e%2e/costly",
-    "/hello/.%2e/costly",
-    "/hello/..%2fcostly",
-    "/hello/..%2Fcostly",
-    "/hello%2f..%2fcostly",
-    "/%2e%2e/costly",
-    "/%2fcostly",
-    "/%63ostly",
-    "/costl%79",
-    "/%2563ostly",
-    "/costly;v=1",
-    "/costly;v=1/x",
-    "/costly%3bv=1",
-    "/;v=1/costly",
-    "/hello;/../costly",
-    "/hello/..;/costly",
-    "/hello/..;x=1/costly",
-    "/hello/;/../costly",
-    "/costly%2fx",
-    "/costly%5cx",
-    "/hello/..%5ccostly",
-    "/hello\\..\\costly",
-    "\\costly",
-    "/costly%20",
-    "/costly%09",
-    "/COSTLY",
-    "/Costly",
-    "/costly#x",
-    "/hello#/../costly",
-    "/costly/../hello",
-    "/hello/",
-    "/hello/.",
-    "/hello%2f",
-    "/hello;x=1",
-    "/hel%6co",
-    "/hello/%c0%ae%c0%ae/costly",
-    "http://keys.test/costly",
+/// Ways to write `/shop/costly`. Everything below `/shop` costs 1 and this 100 more, so that a rule
+/// that is dodged does not mean a denial but a cheap request. The rest costs 1 or is not offered.
+const TARGETS: [&str; 48] = [
+    "/shop/costly",
+    "/shop/costly/x",
+    "//shop/costly",
+    "/shop//costly",
+    "/shop///costly",
+    "/./shop/./costly",
+    "/shop/a/../costly",
+    "/a/../shop/costly",
+    "/shop/%2e%2e/shop/costly",
+    "/shop/a/%2e%2e/costly",
+    "/shop/a/.%2e/costly",
+    "/shop/a/..%2fcostly",
+    "/shop/a/..%2Fcostly",
+    "/shop/a%2f..%2fcostly",
+    "/shop%2fcostly",
+    "/shop%2Fcostly",
+    "/shop/%2fcostly",
+    "/shop/%63ostly",
+    "/shop/costl%79",
+    "/%73hop/%63ostly",
+    "/shop/%2563ostly",
+    "/shop/costly;v=1",
+    "/shop/costly;v=1/x",
+    "/shop/costly%3bv=1",
+    "/shop;v=1/costly",
+    "/shop/;v=1/costly",
+    "/shop/a;/../costly",
+    "/shop/a/..;/costly",
+    "/shop/a/..;x=1/costly",
+    "/shop/costly%2fx",
+    "/shop/costly%5cx",
+    "/shop%5ccostly",
+    "/shop/a/..%5ccostly",
+    "/shop\\costly",
+    "/shop/a\\..\\costly",
+    "/shop/costly%20",
+    "/shop/%20costly",
+    "/shop/costly%09",
+    "/shop/COSTLY",
+    "/SHOP/costly",
+    "/shop/costly#x",
+    "/shop/x#/../costly",
+    "/shop/costly/../cheap",
+    "/shop/",
+    "/shop/x/%c0%ae%c0%ae/costly",
+    "/hello/../shop/costly",
+    "/elsewhere/shop/costly",
+    "http://keys.test/shop/costly",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,8 +95,12 @@ async fn no_spelling_of_a_path_reaches_the_upstream_for_less_than_it_costs() {
             seen.last()
         );
     }
-    // The plain ones are what the table is about: they have to be let through at all.
-    for plain in ["GET /costly ", "GET /hello "] {
+    // The plain one is what the table is about: it has to be let through at all, and others too.
+    for plain in [
+        "GET /shop/costly ",
+        "GET /shop;v=1/costly ",
+        "GET /shop/cheap ",
+    ] {
         assert!(
             upstream.seen().iter().any(|head| head.starts_with(plain)),
             "{plain}"
@@ -191,9 +199,9 @@ fn price(head: &str) -> Result<u64, String> {
             name => segments.push(name),
         }
     }
-    match segments.first() {
-        Some(first) if first.starts_with("costly") => Ok(100),
-        Some(&"hello") if segments.len() == 1 && !decoded.ends_with('/') => Ok(1),
-        _ => Err(format!("/{}", segments.join("/"))),
+    match segments.as_slice() {
+        ["shop", costly, ..] if costly.starts_with("costly") => Ok(101),
+        [shop, ..] if shop.starts_with("shop") => Ok(1),
+        other => Err(format!("/{}", other.join("/"))),
     }
 }

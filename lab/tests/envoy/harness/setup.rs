@@ -181,7 +181,8 @@ fn service(service: Service) -> Value {
             rule("GET", "/rides$", "rides", 1),
             rule("GET", "/bikes$", "bikes", 1),
             rule("POST", "/orders$", "orders", 1),
-            rule("any", "/costly", "hits", 100),
+            rule("any", "/shop", "hits", 1),
+            rule("any", "/shop/costly", "hits", 100),
         ],
     })
 }

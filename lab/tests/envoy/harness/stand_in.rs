@@ -1,7 +1,7 @@
 //! A server that takes the place of the backend or the upstream and answers with any bytes.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,9 +34,15 @@ impl Answer {
 
 /// A listening server; dropping it frees its address.
 pub(crate) struct StandIn {
-    seen: Arc<Mutex<Vec<String>>>,
-    answer: Arc<Mutex<Answer>>,
+    state: Arc<State>,
     task: JoinHandle<()>,
+}
+
+struct State {
+    seen: Mutex<Vec<String>>,
+    answer: Mutex<Answer>,
+    /// To POST requests, where they are answered differently.
+    to_posts: Mutex<Option<Answer>>,
 }
 
 impl StandIn {
@@ -46,21 +52,45 @@ impl StandIn {
             TcpListener::bind(address).await
         })
         .await;
-        let seen = Arc::default();
-        let answer = Arc::new(Mutex::new(answer));
-        let task = tokio::spawn(serve(listener, Arc::clone(&seen), Arc::clone(&answer)));
-        Self { seen, answer, task }
+        let state = Arc::new(State {
+            seen: Mutex::default(),
+            answer: Mutex::new(answer),
+            to_posts: Mutex::default(),
+        });
+        let task = tokio::spawn(serve(listener, Arc::clone(&state)));
+        Self { state, task }
     }
 
     /// What every request is answered with from now on.
     pub(crate) fn answer_with(&self, answer: Answer) {
-        *self.answer.lock().expect("no test thread panicked") = answer;
+        *lock(&self.state.answer) = answer;
+    }
+
+    /// What POST requests are answered with from now on.
+    pub(crate) fn answer_posts_with(&self, answer: Answer) {
+        *lock(&self.state.to_posts) = Some(answer);
     }
 
     /// The requests that arrived, each from its first line to the end of its headers.
     pub(crate) fn seen(&self) -> Vec<String> {
-        self.seen.lock().expect("no test thread panicked").clone()
+        lock(&self.state.seen).clone()
     }
+}
+
+impl State {
+    /// Notes a request and chooses its answer.
+    fn answer_to(&self, head: String) -> Answer {
+        let to_posts = lock(&self.to_posts).clone();
+        let is_post = head.starts_with("POST ");
+        lock(&self.seen).push(head);
+        to_posts
+            .filter(|_| is_post)
+            .unwrap_or_else(|| lock(&self.answer).clone())
+    }
+}
+
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().expect("no test thread panicked")
 }
 
 impl Drop for StandIn {
@@ -69,26 +99,22 @@ impl Drop for StandIn {
     }
 }
 
-async fn serve(listener: TcpListener, seen: Arc<Mutex<Vec<String>>>, answer: Arc<Mutex<Answer>>) {
+async fn serve(listener: TcpListener, state: Arc<State>) {
     // Connections live in this task, so that aborting it ends them too.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             return;
         };
-        let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+        let state = Arc::clone(&state);
         connections.spawn(async move {
             // A client that goes away is no concern of the test's.
-            let _ = converse(stream, &seen, &answer).await;
+            let _ = converse(stream, &state).await;
         });
     }
 }
 
-async fn converse(
-    mut stream: TcpStream,
-    seen: &Mutex<Vec<String>>,
-    answer: &Mutex<Answer>,
-) -> std::io::Result<()> {
+async fn converse(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     let end = loop {
@@ -101,9 +127,7 @@ async fn converse(
         }
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    seen.lock().expect("no test thread panicked").push(head);
-    let answer = answer.lock().expect("no test thread panicked").clone();
-    if let Answer::Bytes(bytes) = answer {
+    if let Answer::Bytes(bytes) = state.answer_to(head) {
         stream.write_all(&bytes).await?;
         stream.shutdown().await?;
         // Reads what the client still sends: closing with unread data would reset the connection
