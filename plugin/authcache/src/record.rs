@@ -72,6 +72,8 @@ pub struct Record {
     /// Usage of authreps of this worker that other readings may lack.
     unsettled: Unsettled,
     soft_until: UnixMillis,
+    /// Until then the refresh that was asked for is awaited.
+    awaited_until: UnixMillis,
     usable_until: UnixMillis,
     /// What the backend refused the application for, and when: answers to questions asked before
     /// do not revive the record.
@@ -113,6 +115,7 @@ impl Record {
             started: reading.started,
             unsettled: Unsettled::default(),
             soft_until: reading.started,
+            awaited_until: UnixMillis(0),
             usable_until: reading.started,
             refused: None,
         };
@@ -197,9 +200,9 @@ impl Record {
 
     /// Whether a refresh is to be asked for now: due, and not asked for a moment ago.
     pub fn wants_refresh(&mut self, now: UnixMillis) -> bool {
-        let wants = now >= self.soft_until;
+        let wants = now >= self.soft_until && now >= self.awaited_until;
         if wants {
-            self.soft_until = now.plus_ms(ASK_AGAIN_MS);
+            self.awaited_until = now.plus_ms(ASK_AGAIN_MS);
         }
         wants
     }
@@ -242,6 +245,7 @@ impl Record {
             return;
         }
         self.refused = None;
+        self.awaited_until = UnixMillis(0);
         self.soft_until = self.soft_until.max(started.plus_ms(lifetimes.soft_ms));
         self.usable_until = self.usable_until.max(started.plus_ms(lifetimes.usable_ms));
     }

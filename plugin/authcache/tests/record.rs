@@ -154,6 +154,22 @@ fn a_record_decides_nothing_from_its_end_on() {
 }
 
 #[test]
+fn a_refresh_is_asked_for_once_and_again_one_soft_lifetime_after_its_answer() {
+    let mut record = record(&[("hits", Period::Eternity, 100, 5)]);
+    let soft = NOW.plus_ms(LIFETIMES.soft_ms);
+    assert!(record.wants_refresh(soft));
+    assert!(!record.wants_refresh(soft.plus_ms(1)));
+    let answer = reading(soft, &[("hits", Period::Eternity, 100, 5)]);
+    let short = Lifetimes {
+        soft_ms: 200,
+        ..LIFETIMES
+    };
+    record.refresh(&answer, METRICS, &Uncovered::default(), short);
+    assert!(!record.wants_refresh(soft.plus_ms(199)));
+    assert!(record.wants_refresh(soft.plus_ms(200)));
+}
+
+#[test]
 fn a_refresh_neither_overwrites_local_usage_nor_counts_it_twice() {
     let mut record = record(&[("hits", Period::Eternity, 100, 5)]);
     assert_eq!(admitted(&mut record, HITS, NOW), 95);
