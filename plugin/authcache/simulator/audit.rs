@@ -78,6 +78,8 @@ struct Limited {
     /// From when on it was how much; `None` for none at all.
     history: Vec<(u64, Option<u64>)>,
     used: BTreeMap<u64, u64>,
+    /// The part of it that authreps used.
+    asked: BTreeMap<u64, u64>,
     ideal: BTreeMap<u64, u64>,
 }
 
@@ -116,6 +118,9 @@ pub(crate) struct Audit {
     pub(crate) reported: u64,
     /// Usage that died with a process or a VM.
     pub(crate) lost: u64,
+    /// Units that workers and sync sides which died had given up openly.
+    pub(crate) given_up_by_workers: u64,
+    pub(crate) given_up_by_syncs: u64,
     /// Units handed over for credentials that no application has.
     pub(crate) strangers: u64,
     /// Whether a process or a VM died that held usage.
@@ -147,6 +152,7 @@ impl Audit {
                     period: *period,
                     history: vec![(0, *max)],
                     used: BTreeMap::new(),
+                    asked: BTreeMap::new(),
                     ideal: BTreeMap::new(),
                 })
                 .collect(),
@@ -164,6 +170,8 @@ impl Audit {
             acknowledged: Tally::default(),
             reported: 0,
             lost: 0,
+            given_up_by_workers: 0,
+            given_up_by_syncs: 0,
             strangers: 0,
             deaths: false,
             overshoot: Overshoot::default(),
@@ -251,7 +259,7 @@ impl Audit {
     pub(crate) fn counted(&mut self, now: u64, accepted: &[Accepted]) {
         for usage in accepted {
             self.applications[usage.application].authrep[usage.metric] += usage.amount;
-            self.used(now, usage);
+            self.used(now, usage, true);
         }
     }
 
@@ -266,10 +274,10 @@ impl Audit {
     pub(crate) fn tabled(&mut self, now: u64, usage: &Accepted) {
         self.tabled
             .add(usage.application, usage.metric, usage.at, usage.amount);
-        self.used(now, usage);
+        self.used(now, usage, false);
     }
 
-    fn used(&mut self, now: u64, usage: &Accepted) {
+    fn used(&mut self, now: u64, usage: &Accepted, asked: bool) {
         let whose = usage.application;
         let mut over = Vec::new();
         for limited in &mut self.applications[whose].limits {
@@ -280,19 +288,22 @@ impl Audit {
             let used = limited.used.entry(window.start.0).or_default();
             *used += usage.amount;
             let used = *used;
+            let by_asking = limited.asked.entry(window.start.0).or_default();
+            *by_asking += if asked { usage.amount } else { 0 };
+            let by_asking = *by_asking;
             let since = window.start.0.saturating_sub(self.horizon_ms);
             if let Some(max) = limited.most_since(since)
                 && used > max
             {
-                over.push((limited.metric, limited.period, used, max));
+                over.push((limited.metric, limited.period, used, max, by_asking));
             }
         }
-        for (metric, period, used, max) in over {
+        for (metric, period, used, max, by_asking) in over {
             let units = used - max;
             self.overshoot.units = self.overshoot.units.max(units);
             let percent = units as f64 * 100.0 / max.max(1) as f64;
             self.overshoot.percent = self.overshoot.percent.max(percent);
-            if let Some(bound) = self.bound(max)
+            if let Some(bound) = self.bound(max, by_asking)
                 && used > bound
             {
                 let metric = METRICS[metric];
@@ -303,11 +314,12 @@ impl Audit {
         }
     }
 
-    /// How much may be used of a limit, as far as the mode says.
-    fn bound(&self, max: u64) -> Option<u64> {
+    /// How much may be used of a limit, as far as the mode says. `by_asking` is what the backend let
+    /// through itself, which does not know what is not reported yet.
+    fn bound(&self, max: u64, by_asking: u64) -> Option<u64> {
         match self.mode {
             Mode::Off => None,
-            Mode::Fast => self.solo.then_some(max),
+            Mode::Fast => self.solo.then_some(max + by_asking),
         }
     }
 

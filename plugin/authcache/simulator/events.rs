@@ -63,11 +63,13 @@ pub(crate) enum Event {
         gateway: usize,
         life: u32,
     },
-    /// A call reaches the backend.
+    /// A call reaches the backend. `given_up`: how many requests the caller had given up when it was
+    /// sent.
     AtBackend {
         caller: Caller,
         callout: Box<Callout>,
         sent: u64,
+        given_up: u64,
     },
     /// What came of a call reaches the caller. `call` is its number if it reached the backend.
     Answer {

@@ -177,9 +177,9 @@ impl Vm {
     }
 
     pub(crate) fn drop_idle_flows(&mut self) {
-        let current = self.flows.len() - 1;
-        for flow in &mut self.flows[..current] {
-            if flow.as_ref().is_some_and(|flow| flow.waiting() == 0) {
+        let current = self.current();
+        for (number, flow) in (0..current).zip(&mut self.flows) {
+            if flow.is_some() && !self.waiting.values().any(|waiting| waiting.flow == number) {
                 *flow = None;
             }
         }

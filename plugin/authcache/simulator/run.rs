@@ -121,6 +121,10 @@ impl World<'_> {
             .gateways
             .iter()
             .map(|gateway| gateway.sync.flow.counters.value(Counter::UsageLost));
-        (workers.sum(), syncs.sum())
+        let (workers, syncs): (u64, u64) = (workers.sum(), syncs.sum());
+        (
+            workers + self.audit.given_up_by_workers,
+            syncs + self.audit.given_up_by_syncs,
+        )
     }
 }

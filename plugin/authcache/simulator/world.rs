@@ -4,6 +4,7 @@
 //! beyond handing it to the audit.
 
 use authcache::callout::{CallOutcome, Callout};
+use authcache::counters::Counter;
 use authcache::filter_flow::{Resolution, Resumption, Step, StreamId};
 use authcache::request::RequestView;
 use authcache::sync_flow::SyncStep;
@@ -132,7 +133,11 @@ impl<'a> World<'a> {
                 caller,
                 callout,
                 sent,
-            } => self.at_backend(caller, &callout, sent),
+                given_up,
+            } => {
+                let called = self.at_backend(caller, &callout, sent);
+                self.calls.push(Called { given_up, ..called });
+            }
             Event::Answer {
                 caller,
                 outcome,
@@ -382,6 +387,7 @@ impl<'a> World<'a> {
         let vm = &self.gateways[gateway].workers[worker];
         let message = vm.state.message(vm.queue());
         self.audit.deaths = true;
+        self.audit.given_up_by_workers += vm.state.counters.value(Counter::UsageLost);
         if let Some(message) = message {
             self.tabled(&message);
             self.audit.lost += units_of(&message);
@@ -393,6 +399,7 @@ impl<'a> World<'a> {
         let sync = &self.gateways[gateway].sync;
         if sync.up {
             self.audit.lost += sync.flow.pending();
+            self.audit.given_up_by_syncs += sync.flow.counters.value(Counter::UsageLost);
         }
     }
 
@@ -520,16 +527,20 @@ impl<'a> World<'a> {
             return;
         }
         let at = sent + dice.between(network.latency_ms);
-        let callout = Box::new(callout);
+        let given_up = match caller {
+            Caller::Flight { place, .. } => self.vm(place).map_or(0, |vm| vm.given_up),
+            _ => 0,
+        };
         let arrives = Event::AtBackend {
             caller,
-            callout,
+            callout: Box::new(callout),
             sent,
+            given_up,
         };
         self.events.push(at, arrives);
     }
 
-    fn at_backend(&mut self, caller: Caller, callout: &Callout, sent: u64) {
+    fn at_backend(&mut self, caller: Caller, callout: &Callout, sent: u64) -> Called {
         let now = self.now;
         let handled = self.backend.handle(callout, UnixMillis(now));
         self.trace.note(&[now, handled.accepted.len() as u64], || {
@@ -555,19 +566,15 @@ impl<'a> World<'a> {
         if handled.verdict == Verdict::Yes {
             self.audit.counted(now, &handled.accepted);
         }
-        let given_up = match caller {
-            Caller::Flight { place, .. } => self.vm(place).map_or(0, |vm| vm.given_up),
-            _ => 0,
-        };
-        self.calls.push(Called {
+        let called = Called {
             accepted: handled.accepted,
             units: handled.units,
             application: handled.application,
             question: refused.then(|| callout.call.path.clone()),
             asked: now,
-            given_up,
-        });
-        let call = Some(self.calls.len() - 1);
+            given_up: 0,
+        };
+        let call = Some(self.calls.len());
         let (at, outcome, verdict) = if lost && reset {
             (at.min(timeout), CallOutcome::Failed, Verdict::None)
         } else if lost || at >= timeout {
@@ -582,6 +589,7 @@ impl<'a> World<'a> {
             call,
         };
         self.events.push(at, answers);
+        called
     }
 
     fn answered(
@@ -687,7 +695,7 @@ impl<'a> World<'a> {
     }
 
     fn wasted(&mut self, call: Option<&Called>) {
-        for call in call {
+        if let Some(call) = call {
             self.audit.perhaps_wasted(&call.accepted);
         }
     }
@@ -737,9 +745,15 @@ impl<'a> World<'a> {
                 continue;
             };
             let spec = &self.scenario.applications[sending.application];
-            let named = format!("={}", spec.credential);
-            let other = verdict == Verdict::Key && sending.sent == Sent::OtherKey;
-            if sending.is_of_application() && question.contains(&named) && !other {
+            let named = match verdict {
+                Verdict::Key => {
+                    let target = &self.targets[sending.application][place_of(sending.sent)];
+                    target.split('?').nth(1).unwrap_or_default()
+                }
+                _ => &spec.credential,
+            };
+            let asked = question.contains(&format!("{named}&"));
+            if sending.is_of_application() && asked {
                 wrong.push((sending, verdict));
             }
         }
