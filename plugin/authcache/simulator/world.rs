@@ -8,7 +8,7 @@ use authcache::counters::Counter;
 use authcache::filter_flow::{Resolution, Resumption, Step, StreamId};
 use authcache::request::RequestView;
 use authcache::sync_flow::SyncStep;
-use authcache::time::UnixMillis;
+use authcache::time::{Period, UnixMillis};
 use authcache::wire::{RefreshMessage, RefreshOutcome, UsageMessage};
 
 use super::acts::{Act, Sent};
@@ -452,8 +452,12 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Notes what a message hands over.
+    /// Notes what a message hands over: usage since the last tick, dated with a minute of then.
     fn tabled(&mut self, message: &UsageMessage) {
+        // Windows are the backend's, whose clock may be ahead, and clocks are set.
+        let slack_ms = 2 * TICK_MS + 4 * self.scenario.cache.clock_skew_ms;
+        let earliest = Period::Minute.window(UnixMillis(self.now - slack_ms)).start;
+        let latest = UnixMillis(self.now + slack_ms);
         for account in &message.accounts {
             let header = &message.services[account.service];
             let service = header.route.service.as_str();
@@ -471,6 +475,11 @@ impl<'a> World<'a> {
                     amount: entry.amount,
                     at: entry.minute,
                 };
+                if usage.at < earliest || usage.at > latest {
+                    self.audit.fail(self.now, Rule::Reported, || {
+                        format!("usage of this moment is dated {}", usage.at)
+                    });
+                }
                 if application.is_some() {
                     self.audit.tabled(self.now, &usage);
                 } else {

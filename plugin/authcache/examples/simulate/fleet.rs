@@ -4,7 +4,7 @@
 //! there are.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -24,6 +24,7 @@ pub(crate) fn play(options: &Options, wanted: &Wanted) -> Summary {
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
     });
     let next = AtomicU64::new(0);
+    let enough = AtomicBool::new(false);
     let summary = Mutex::new(Summary::default());
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} runs, {eta} left");
     let bar = ProgressBar::new(options.runs)
@@ -33,10 +34,13 @@ pub(crate) fn play(options: &Options, wanted: &Wanted) -> Summary {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= options.runs {
+                    if number >= options.runs || enough.load(Ordering::Relaxed) {
                         break;
                     }
                     let outcome = once(options.seed.wrapping_add(number), wanted);
+                    if options.fail_fast && outcome.violation.is_some() {
+                        enough.store(true, Ordering::Relaxed);
+                    }
                     if let Ok(mut summary) = summary.lock() {
                         summary.add(&outcome);
                     }

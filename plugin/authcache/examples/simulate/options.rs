@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// Virtual seconds for which clients send.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: Option<u64>,
+    /// Begins no more runs once a rule is broken.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
     /// Threads [default: one for each core].
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
