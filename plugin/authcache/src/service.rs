@@ -11,7 +11,9 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::callout::{CallKind, Callout};
-use crate::config::{Flush, FlushMode, Service, Settings};
+use crate::config::{
+    CacheSettings, Epoch, Flush, FlushMode, Gateways, Mode, ReportRetry, Service, Settings,
+};
 use crate::ids::{ServiceId, ServiceToken};
 use crate::key::{HashSeed, Scope};
 use crate::mapping::MetricTable;
@@ -39,6 +41,48 @@ pub struct Route {
     pub settle_delay_ms: u64,
     /// Budget of calls to the backend.
     pub calls_per_second: u64,
+    /// How its limits are kept.
+    pub policy: Policy,
+}
+
+/// How limits are kept, as far as the sync side has to know.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Policy {
+    /// What is promised.
+    pub mode: Mode,
+    /// Who shares the limits.
+    pub gateways: Gateways,
+    /// How often the backend is asked in the modes with leases.
+    pub epoch: Epoch,
+    /// What happens to a report of which nobody knows whether it was counted.
+    pub report_retry: ReportRetry,
+    /// How far the backend's clock may be from this one.
+    pub clock_skew_ms: u64,
+    /// After this long the workers want to hear of keys and plans again.
+    pub soft_ms: u64,
+    /// After this long nothing that was read is used any more.
+    pub hard_ms: u64,
+    /// Slots for leases in the process.
+    pub lease_slots: u32,
+    /// How many workers there are; `None` when that is not known.
+    pub workers: Option<u32>,
+}
+
+impl Policy {
+    /// The policy of a configuration.
+    pub fn of(cache: &CacheSettings) -> Self {
+        Self {
+            mode: cache.mode,
+            gateways: cache.gateways,
+            epoch: cache.epoch,
+            report_retry: cache.report_retry,
+            clock_skew_ms: cache.clock_skew_ms,
+            soft_ms: cache.ttl.soft_ms,
+            hard_ms: cache.ttl.hard_ms,
+            lease_slots: u32::try_from(cache.memory.leases).unwrap_or(u32::MAX),
+            workers: cache.workers_hint,
+        }
+    }
 }
 
 impl Route {
@@ -76,6 +120,7 @@ impl Route {
             flush: FlushPolicy::of(&cache.flush),
             settle_delay_ms: cache.settle_delay_ms,
             calls_per_second: u64::from(cache.calls_per_second),
+            policy: Policy::of(cache),
         }
     }
 }
@@ -196,6 +241,7 @@ mod tests {
             },
             settle_delay_ms: 300,
             calls_per_second: 100,
+            policy: Policy::of(&CacheSettings::default()),
         }
     }
 

@@ -5,10 +5,11 @@
 mod support;
 
 use authcache::callout::{CallKind, CallOutcome, Callout};
+use authcache::config::{CacheSettings, Mode};
 use authcache::counters::Counter;
 use authcache::ids::{MetricName, ServiceId, ServiceToken};
 use authcache::key::CredentialKind;
-use authcache::service::{FlushPolicy, Route};
+use authcache::service::{FlushPolicy, Policy, Route};
 use authcache::sync_flow::{LossCause, MAX_IN_FLIGHT, SyncFlow, SyncStep};
 use authcache::time::{Period, UnixMillis};
 use authcache::usage::MetricIndex;
@@ -35,6 +36,10 @@ fn route(flush: FlushPolicy) -> Route {
         flush,
         settle_delay_ms: 300,
         calls_per_second: 1_000,
+        policy: Policy {
+            mode: Mode::Fast,
+            ..Policy::of(&CacheSettings::default())
+        },
     }
 }
 

@@ -2,11 +2,12 @@
 
 #![cfg(test)]
 
+use authcache::config::CacheSettings;
 use authcache::ids::{MetricName, ServiceId, ServiceToken};
 use authcache::key::{CredentialKind, KeyDigest};
 use authcache::record::{LimitReading, Reading, Uncovered};
 use authcache::refusal::Refusal;
-use authcache::service::{FlushPolicy, Route};
+use authcache::service::{FlushPolicy, Policy, Route};
 use authcache::time::{Period, UnixMillis, Window};
 use authcache::usage::MetricIndex;
 use authcache::wire::{
@@ -49,6 +50,10 @@ fn route() -> impl Strategy<Value = Route> {
                 },
                 settle_delay_ms: numbers[1],
                 calls_per_second: numbers[2],
+                policy: Policy {
+                    soft_ms: numbers[1],
+                    ..Policy::of(&CacheSettings::default())
+                },
             },
         )
 }

@@ -52,8 +52,17 @@ pub(crate) fn get(path: &str) -> Request {
     }
 }
 
-/// Settings with rules `/METRIC` for the metrics of the model, and `cache` as given.
+/// Settings with rules `/METRIC` for the metrics of the model, and `cache` as given, in mode `fast`
+/// where it names none.
 pub(crate) fn settings(cache: &str) -> Settings {
+    let modes = ["off", "fast", "balanced", "strict"].map(|mode| format!("\"mode\":\"{mode}\""));
+    let cache = if modes.iter().any(|mode| cache.contains(mode)) {
+        cache.to_owned()
+    } else {
+        let others = cache.strip_prefix('{').expect("an object");
+        let comma = if others == "}" { "" } else { "," };
+        format!("{{\"mode\": \"fast\"{comma}{others}")
+    };
     let rules = ["hits", "search", "images", "orders", "nonsense"].map(|metric| {
         format!(
             r#"{{"method":"GET","pattern":"/{metric}","usages":[{{"name":"{metric}","delta":1}}]}}"#
