@@ -65,7 +65,9 @@ impl Settings {
         if index >= count {
             return Err(ConfigError::setting(
                 "cache.gateway_index",
-                format!("invalid value: `{index}`, expected less than `gateways`, which is {count}"),
+                format!(
+                    "invalid value: `{index}`, expected less than `gateways`, which is {count}"
+                ),
             ));
         }
         Ok(())

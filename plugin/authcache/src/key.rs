@@ -63,6 +63,13 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// What it has in common with the scopes of other VMs: all but the number of the table.
+    fn shared(&self) -> &[u8] {
+        self.encoded.get(size_of::<u32>()..).unwrap_or_default()
+    }
+}
+
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The hasher inside knows the seed.
@@ -96,6 +103,18 @@ impl KeyRef<'_> {
         hasher.write(&tail_header(self.kind, self.credential));
         hasher.write(self.credential.as_bytes());
         hasher.finish()
+    }
+
+    /// The name of the application in memory that all workers share. It costs a digest: for those
+    /// who miss, not for those who hit.
+    pub fn tag(&self) -> Tag {
+        let full = Sha256::new()
+            .chain_update(b"tollgate application\0")
+            .chain_update(self.scope.shared())
+            .chain_update(tail_header(self.kind, self.credential))
+            .chain_update(self.credential.as_bytes())
+            .finalize();
+        Tag(cut(&full))
     }
 
     /// A key of its own.
@@ -181,6 +200,38 @@ fn length(part: &str) -> [u8; 4] {
     u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
+/// The name of an application in memory that all workers share: SHA-256 of the backend, the service
+/// and the credential, cut to 128 bits. It is not seeded, because every VM has to find the same, and
+/// nobody can make two applications share one.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Tag([u8; 16]);
+
+impl Tag {
+    /// The tag with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// A part of it, for choosing places.
+    pub(crate) fn low_bits(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+fn cut(full: &[u8]) -> [u8; 16] {
+    let mut digest = [0; 16];
+    for (to, from) in digest.iter_mut().zip(full) {
+        *to = *from;
+    }
+    digest
+}
+
 /// A digest of an application key, so that records and messages hold no secrets: SHA-256 cut to 128
 /// bits, which leaves finding a second key for a given digest out of reach. It is not seeded, so that
 /// every VM and the sync side agree on it.
@@ -194,11 +245,7 @@ impl KeyDigest {
             .chain_update(b"tollgate app_key\0")
             .chain_update(app_key.as_bytes())
             .finalize();
-        let mut digest = [0; 16];
-        for (to, from) in digest.iter_mut().zip(full.iter()) {
-            *to = *from;
-        }
-        Self(digest)
+        Self(cut(&full))
     }
 
     /// A part of it, for hashes.
@@ -266,6 +313,28 @@ mod tests {
         let here = key(["one", "a", ""], "1", CredentialKind::AppId, "x");
         let there = key(["two", "a", ""], "1", CredentialKind::AppId, "x");
         assert_ne!(here, there);
+    }
+
+    #[test]
+    fn the_tag_is_the_same_in_every_vm_and_another_for_every_application() {
+        let tag = |seed, table, service, kind, credential| {
+            KeyRef {
+                scope: &Rc::new(Scope::new(seed, ["c", "a", ""], service, table)),
+                kind,
+                credential,
+            }
+            .tag()
+        };
+        let here = tag(SEED, 0, "1", CredentialKind::AppId, "x");
+        let there = tag(HashSeed(5, 6), 7, "1", CredentialKind::AppId, "x");
+        assert_eq!(here, there);
+        for other in [
+            tag(SEED, 0, "2", CredentialKind::AppId, "x"),
+            tag(SEED, 0, "1", CredentialKind::UserKey, "x"),
+            tag(SEED, 0, "1", CredentialKind::AppId, "y"),
+        ] {
+            assert_ne!(here, other);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@
 pub mod authority;
 pub mod cache;
 pub mod callout;
+mod claims;
 pub mod config;
 pub mod counters;
 pub mod credentials;
@@ -31,6 +32,7 @@ pub mod reply;
 pub mod request;
 pub mod rng;
 pub mod service;
+pub mod shared;
 pub mod sync_flow;
 pub mod time;
 pub mod token_bucket;

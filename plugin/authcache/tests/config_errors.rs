@@ -705,7 +705,11 @@ fn impossible_settings_of_leases_are_named() {
         &["`4`", "`gateways`, which is 4"],
     );
     let unique = "cache.unique_callout";
-    cache(r#""unique_callout": "yes""#, unique, &["\"yes\"", "a boolean"]);
+    cache(
+        r#""unique_callout": "yes""#,
+        unique,
+        &["\"yes\"", "a boolean"],
+    );
     let epoch = "cache.epoch";
     cache(r#""epoch": "1s""#, epoch, &["`min` and `max`"]);
     cache(

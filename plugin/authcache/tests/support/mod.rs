@@ -8,9 +8,12 @@
 pub(crate) mod backend;
 pub(crate) mod world;
 
+use std::rc::Rc;
+
 use authcache::config::Settings;
 use authcache::key::HashSeed;
 use authcache::request::RequestView;
+use authcache::shared::memory::Memory;
 use authcache::time::UnixMillis;
 use authcache::worker::{Seeds, WorkerState};
 
@@ -89,9 +92,15 @@ pub(crate) fn settings(cache: &str) -> Settings {
 }
 
 pub(crate) fn worker(generation: u64) -> WorkerState {
-    WorkerState::new(Seeds {
+    worker_of(Rc::new(Memory::default()), generation)
+}
+
+/// A worker of the process that `shared` belongs to.
+pub(crate) fn worker_of(shared: Rc<Memory>, generation: u64) -> WorkerState {
+    let seeds = Seeds {
         hash: HashSeed(1, 2),
         jitter: generation,
         generation,
-    })
+    };
+    WorkerState::new(seeds, shared)
 }

@@ -12,9 +12,7 @@ use super::{
     CacheSettings, Epoch, Flush, FlushMode, Gateways, Headers, LogLevel, Memory, Mode, OnOutage,
     OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, Ttl,
 };
-use crate::config::value::{
-    Checked, Fields, Millis, Number, Object, OnlyFalse, Share,
-};
+use crate::config::value::{Checked, Fields, Millis, Number, Object, OnlyFalse, Share};
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
