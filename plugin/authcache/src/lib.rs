@@ -23,6 +23,7 @@ mod form;
 pub mod hierarchy;
 pub mod ids;
 pub mod key;
+pub mod lease;
 pub mod mapping;
 pub mod protocol;
 pub mod quota;
