@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::key::Tag;
+use crate::lease::slot::Tag;
 use crate::shared::{Expect, SharedData};
 use crate::time::UnixMillis;
 
@@ -16,6 +16,8 @@ const PLACES: u64 = 1_024;
 const TRIES: usize = 8;
 /// Most workers that wait for one answer.
 const MAX_WAITERS: usize = 1_024;
+/// What a place holds that nobody claims. The host tells no empty value from none.
+const FREE: &[u8] = &[0];
 /// The version that this build writes and the only one it reads.
 const VERSION: u8 = 1;
 
@@ -106,7 +108,7 @@ pub(crate) fn release(shared: &dyn SharedData, tag: Tag, me: Claimant) -> Vec<u3
         let Some(claimed) = claimed else {
             break;
         };
-        if shared.set(&place, &[], Expect::Version(version)).is_ok() {
+        if shared.set(&place, FREE, Expect::Version(version)).is_ok() {
             return claimed.waiters;
         }
     }

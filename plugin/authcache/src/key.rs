@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher13;
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::lease::slot::Tag;
+
 /// What kind of credential identifies an application.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[repr(u8)]
@@ -43,6 +45,8 @@ impl fmt::Debug for HashSeed {
 #[derive(Clone)]
 pub struct Scope {
     encoded: Box<[u8]>,
+    backend: [Box<str>; 3],
+    service: Box<str>,
     hasher: SipHasher13,
 }
 
@@ -58,15 +62,10 @@ impl Scope {
         hasher.write(&encoded);
         Self {
             encoded: encoded.into_boxed_slice(),
+            backend: backend.map(Box::from),
+            service: service.into(),
             hasher,
         }
-    }
-}
-
-impl Scope {
-    /// What it has in common with the scopes of other VMs: all but the number of the table.
-    fn shared(&self) -> &[u8] {
-        self.encoded.get(size_of::<u32>()..).unwrap_or_default()
     }
 }
 
@@ -108,13 +107,13 @@ impl KeyRef<'_> {
     /// The name of the application in memory that all workers share. It costs a digest: for those
     /// who miss, not for those who hit.
     pub fn tag(&self) -> Tag {
-        let full = Sha256::new()
-            .chain_update(b"tollgate application\0")
-            .chain_update(self.scope.shared())
-            .chain_update(tail_header(self.kind, self.credential))
-            .chain_update(self.credential.as_bytes())
-            .finalize();
-        Tag(cut(&full))
+        let [cluster, authority, prefix] = &self.scope.backend;
+        Tag::of(
+            [cluster, authority, prefix],
+            &self.scope.service,
+            self.kind,
+            self.credential,
+        )
     }
 
     /// A key of its own.
@@ -198,30 +197,6 @@ fn tail_header(kind: CredentialKind, credential: &str) -> [u8; 5] {
 /// No part is longer than a few hundred bytes: ids are bounded, and so is a configuration.
 fn length(part: &str) -> [u8; 4] {
     u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes()
-}
-
-/// The name of an application in memory that all workers share: SHA-256 of the backend, the service
-/// and the credential, cut to 128 bits. It is not seeded, because every VM has to find the same, and
-/// nobody can make two applications share one.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct Tag([u8; 16]);
-
-impl Tag {
-    /// The tag with these bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its bytes.
-    pub const fn bytes(self) -> [u8; 16] {
-        self.0
-    }
-
-    /// A part of it, for choosing places.
-    pub(crate) fn low_bits(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
-    }
 }
 
 fn cut(full: &[u8]) -> [u8; 16] {

@@ -16,9 +16,15 @@ use crate::config::{
 };
 use crate::ids::{ServiceId, ServiceToken};
 use crate::key::{HashSeed, Scope};
+use crate::lease::terms::{Delays, Terms};
 use crate::mapping::MetricTable;
 use crate::protocol::request::{Call, Caller};
 use crate::usage::MetricIndex;
+
+/// How often the workers hand over what they let through.
+pub const TICK_MS: u64 = 100;
+/// How many workers are assumed to share a pool where that is not configured.
+const WORKERS: u32 = 4;
 
 /// Where the backend of a service is and how the service is reported.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -64,8 +70,8 @@ pub struct Policy {
     pub hard_ms: u64,
     /// Slots for leases in the process.
     pub lease_slots: u32,
-    /// How many workers there are; `None` when that is not known.
-    pub workers: Option<u32>,
+    /// How many workers share what is left of a limit.
+    pub workers: u32,
 }
 
 impl Policy {
@@ -80,7 +86,7 @@ impl Policy {
             soft_ms: cache.ttl.soft_ms,
             hard_ms: cache.ttl.hard_ms,
             lease_slots: u32::try_from(cache.memory.leases).unwrap_or(u32::MAX),
-            workers: cache.workers_hint,
+            workers: cache.workers_hint.unwrap_or(WORKERS),
         }
     }
 }
@@ -94,6 +100,19 @@ impl Route {
             path_prefix: &self.path_prefix,
             extensions: &[],
         }
+    }
+
+    /// What leases of its applications keep to.
+    pub fn terms(&self) -> Terms {
+        let policy = &self.policy;
+        let delays = Delays {
+            epoch_ms: policy.epoch.min_ms,
+            tick_ms: TICK_MS,
+            rtt_ms: self.timeout_ms,
+            settle_ms: self.settle_delay_ms,
+        };
+        let Gateways { count, index } = policy.gateways;
+        Terms::new(count, index, delays, policy.hard_ms)
     }
 
     /// Sends `call` to the backend of the service.
@@ -163,6 +182,8 @@ pub struct ServedService {
     pub route: Route,
     /// The metrics of its mapping rules.
     pub metrics: MetricTable,
+    /// What its leases keep to.
+    pub terms: Terms,
 }
 
 impl ServedService {
@@ -197,6 +218,7 @@ impl ServiceRegistry {
         let number = self.services.last().map_or(0, |last| last.number + 1);
         let backend = [&*route.cluster, &*route.authority, &*route.path_prefix];
         let service = Rc::new(ServedService {
+            terms: route.terms(),
             number,
             scope: Rc::new(Scope::new(seed, backend, route.service.as_str(), number)),
             route,

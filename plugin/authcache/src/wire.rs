@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::ids::MetricName;
-use crate::key::{CredentialKind, KeyDigest, Tag};
+use crate::key::{CredentialKind, KeyDigest};
+use crate::lease::slot::Tag;
 use crate::record::{Reading, Uncovered};
 use crate::refusal::Refusal;
 use crate::service::{Route, ServedService};

@@ -4,7 +4,8 @@
 
 use authcache::config::CacheSettings;
 use authcache::ids::{MetricName, ServiceId, ServiceToken};
-use authcache::key::{CredentialKind, KeyDigest, Tag};
+use authcache::key::{CredentialKind, KeyDigest};
+use authcache::lease::slot::Tag;
 use authcache::record::{LimitReading, Reading, Uncovered};
 use authcache::refusal::Refusal;
 use authcache::service::{FlushPolicy, Policy, Route};

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use hashbrown::HashTable;
 
 use super::{FlightId, Question, StreamId};
-use crate::key::{CacheKey, KeyRef, Tag};
+use crate::key::{CacheKey, KeyRef};
+use crate::lease::slot::Tag;
 use crate::time::UnixMillis;
 
 /// A request that waits.

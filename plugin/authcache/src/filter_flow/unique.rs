@@ -17,7 +17,7 @@ use super::{FilterFlow, FlightId, Question, Resumption};
 use crate::callout::Reply;
 use crate::claims::{self, Claim, Claimant};
 use crate::config::Mode;
-use crate::key::Tag;
+use crate::lease::slot::Tag;
 use crate::record::Reading;
 use crate::refusal::Refusal;
 use crate::service::ServedService;
