@@ -110,7 +110,7 @@ impl RootState {
                     self.calls.insert(token, flight);
                 }
                 None => {
-                    let failed = &CallOutcome::Failed;
+                    let failed = &CallOutcome::Unsent;
                     let now = host::now();
                     resumptions.extend(flow.on_outcome(&mut vm.worker, flight, failed, now));
                 }

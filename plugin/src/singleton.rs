@@ -85,7 +85,7 @@ impl SingletonRoot {
                     Some(token) => {
                         self.calls.insert(token, id);
                     }
-                    None => steps.extend(self.flow.on_outcome(id, &CallOutcome::Failed, now)),
+                    None => steps.extend(self.flow.on_outcome(id, &CallOutcome::Unsent, now)),
                 },
                 SyncStep::Send { queue, message } => match message.encode() {
                     Ok(bytes) => {

@@ -59,13 +59,18 @@ pub enum Counter {
     ReportFailures,
     /// Units of usage that could not be reported and never will.
     UsageLost,
+    /// Units of usage in reports of which nobody knows whether they were counted, and which are not
+    /// sent again.
+    UsageUncertain,
+    /// Callouts that were not made because another worker made the same.
+    CalloutsShared,
     /// Starts of a VM.
     VmStarts,
 }
 
 impl Counter {
     /// Every counter in the order of their numbers.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Hits,
         Self::Misses,
         Self::Admitted,
@@ -91,6 +96,8 @@ impl Counter {
         Self::UsageReported,
         Self::ReportFailures,
         Self::UsageLost,
+        Self::UsageUncertain,
+        Self::CalloutsShared,
         Self::VmStarts,
     ];
 
@@ -137,6 +144,8 @@ impl Counter {
             Self::UsageReported => "tollgate_usage_reported",
             Self::ReportFailures => "tollgate_report_failures",
             Self::UsageLost => "tollgate_usage_lost",
+            Self::UsageUncertain => "tollgate_usage_uncertain",
+            Self::CalloutsShared => "tollgate_callouts_shared",
             Self::VmStarts => "tollgate_vm_starts",
         }
     }

@@ -14,14 +14,17 @@ mod cached;
 mod direct;
 mod flights;
 mod outage;
+mod unique;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::callout::{CallKind, Callout};
+use crate::claims::Claim;
 use crate::config::{Mode, OnOutage, Settings};
 use crate::counters::Counter;
 use crate::credentials::{Credential, CredentialError, CredentialRef};
+use crate::key::KeyDigest;
 use crate::protocol::request::{self, Caller};
 use crate::record::Lifetimes;
 use crate::reply::{Denial, DenialKind, LocalReply};
@@ -30,6 +33,7 @@ use crate::service::{Route, ServedService};
 use crate::time::UnixMillis;
 use crate::token_bucket::TokenBucket;
 use crate::usage::Usage;
+use crate::wire::News;
 use crate::worker::WorkerState;
 
 use cached::{Asked, Cached, Why};
@@ -94,6 +98,10 @@ pub struct FilterFlow {
     services: Vec<Rc<ServedService>>,
     flights: Flights,
     waiting: BTreeMap<StreamId, FlightId>,
+    /// Where other workers send their answers to.
+    queue: Option<u32>,
+    /// Answers that other workers wait for: each with its queue.
+    outbox: VecDeque<(u32, News)>,
     /// Reused from request to request.
     usage: Usage,
 }
@@ -120,6 +128,8 @@ impl FilterFlow {
             services,
             flights: Flights::default(),
             waiting: BTreeMap::new(),
+            queue: None,
+            outbox: VecDeque::new(),
             usage: Usage::default(),
         }
     }
@@ -151,10 +161,34 @@ impl FilterFlow {
         step
     }
 
-    /// The next call to make for those who wait.
-    pub fn next_callout(&mut self) -> Option<(FlightId, Callout)> {
+    /// Names the queue that other workers send their answers to. Without one every worker asks for
+    /// itself.
+    pub fn set_queue(&mut self, queue: u32) {
+        self.queue = Some(queue);
+    }
+
+    /// The next message to another worker, and its queue.
+    pub fn next_message(&mut self) -> Option<(u32, News)> {
+        self.outbox.pop_front()
+    }
+
+    /// The next call to make for those who wait. Where another worker asks already, its answer is
+    /// waited for.
+    pub fn next_callout(
+        &mut self,
+        worker: &mut WorkerState,
+        now: UnixMillis,
+    ) -> Option<(FlightId, Callout)> {
         loop {
             let id = self.flights.next_to_send()?;
+            match self.claim(worker, id, now) {
+                Claim::Theirs(until) => {
+                    worker.counters.one(Counter::CalloutsShared);
+                    self.flights.wait_abroad(id, until);
+                    continue;
+                }
+                claim => self.flights.depart(id, claim == Claim::Mine, now),
+            }
             if let Some(callout) = self
                 .flights
                 .question(id)
@@ -172,8 +206,10 @@ impl FilterFlow {
         }
     }
 
-    /// Decides by the outage policy whoever waited too long.
+    /// Decides by the outage policy whoever waited too long, and takes back those who wait for a
+    /// worker that is gone.
     pub fn on_tick(&mut self, worker: &mut WorkerState, now: UnixMillis) -> Vec<Resumption> {
+        self.flights.call_back(now);
         let mut resumptions = Vec::new();
         for waiter in self.flights.take_expired(now) {
             self.waiting.remove(&waiter.stream);
@@ -332,6 +368,16 @@ impl Question {
             credential,
             usage: usage.clone(),
         })
+    }
+}
+
+impl Question {
+    /// The digest of its application key.
+    fn digest(&self) -> Option<KeyDigest> {
+        match self.credential.as_ref() {
+            CredentialRef::App { key: Some(key), .. } => Some(KeyDigest::of(&key)),
+            _ => None,
+        }
     }
 }
 

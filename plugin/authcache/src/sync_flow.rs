@@ -357,6 +357,7 @@ impl SyncFlow {
             application
                 .sources
                 .retain(|_, source| now.ms_since(source.seen) < FORGET_MS);
+            application.pending.coarsen(now);
         }
         let applications = &self.applications;
         self.ids.retain(|_, id| applications.contains_key(id));

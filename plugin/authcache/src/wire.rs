@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::ids::MetricName;
-use crate::key::CredentialKind;
+use crate::key::{CredentialKind, KeyDigest};
+use crate::lease::slot::Tag;
 use crate::record::{Reading, Uncovered};
 use crate::refusal::Refusal;
 use crate::service::{Route, ServedService};
@@ -17,7 +18,7 @@ use crate::usage::MetricIndex;
 use crate::usage_table::{Account, UsageTable};
 
 /// The version that this build writes and the only one it reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -102,6 +103,46 @@ pub struct UsageEntry {
     pub total: u64,
 }
 
+/// What a worker is told.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum News {
+    /// By the sync side: what it learned.
+    Refresh(RefreshMessage),
+    /// By another worker: what the backend answered to it.
+    Answer(AnswerMessage),
+}
+
+/// What a worker that asked for several learned.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AnswerMessage {
+    /// The application that was asked about.
+    pub tag: Tag,
+    /// When the question was sent.
+    pub started: UnixMillis,
+    /// The application key of the question, if there was one.
+    pub key: Option<KeyDigest>,
+    /// The answer.
+    pub outcome: AnswerOutcome,
+}
+
+/// What the backend answered to another worker.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum AnswerOutcome {
+    /// The state of the application. The metrics that the question named exist.
+    Reading {
+        /// The state.
+        reading: Reading,
+        /// The metrics of the question.
+        metrics: Vec<String>,
+    },
+    /// A definite refusal of the question.
+    Refused(Refusal),
+    /// An answer that shows no state.
+    Unclear,
+    /// No answer.
+    Failed,
+}
+
 /// What the sync side learned about one application.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RefreshMessage {
@@ -165,7 +206,7 @@ impl UsageMessage {
     }
 }
 
-impl RefreshMessage {
+impl News {
     /// The bytes to enqueue.
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
         encode(self)

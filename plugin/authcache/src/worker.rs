@@ -14,6 +14,7 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
 use crate::service::{ServedService, ServiceRegistry};
+use crate::shared::SharedData;
 use crate::time::UnixMillis;
 use crate::token_bucket::TokenBucket;
 use crate::usage::Usage;
@@ -35,6 +36,7 @@ pub struct Seeds {
 #[derive(Debug)]
 pub struct WorkerState {
     pub(crate) seeds: Seeds,
+    pub(crate) shared: Rc<dyn SharedData>,
     pub(crate) services: ServiceRegistry,
     pub(crate) records: Arena<CacheKey, Record>,
     pub(crate) verdicts: Arena<VerdictKey, Verdict>,
@@ -78,12 +80,14 @@ impl Value for Verdict {
 }
 
 impl WorkerState {
-    /// An empty memory. Its bounds come with the first configuration.
-    pub fn new(seeds: Seeds) -> Self {
+    /// An empty memory. Its bounds come with the first configuration. `shared` is what all workers of
+    /// the process see.
+    pub fn new(seeds: Seeds, shared: Rc<dyn SharedData>) -> Self {
         let mut counters = Counters::default();
         counters.one(Counter::VmStarts);
         Self {
             seeds,
+            shared,
             services: ServiceRegistry::default(),
             records: Arena::new(0),
             verdicts: Arena::new(0),

@@ -5,10 +5,11 @@
 mod support;
 
 use authcache::callout::{CallKind, CallOutcome, Callout};
+use authcache::config::{CacheSettings, Mode, ReportRetry};
 use authcache::counters::Counter;
 use authcache::ids::{MetricName, ServiceId, ServiceToken};
 use authcache::key::CredentialKind;
-use authcache::service::{FlushPolicy, Route};
+use authcache::service::{FlushPolicy, Policy, Route};
 use authcache::sync_flow::{LossCause, MAX_IN_FLIGHT, SyncFlow, SyncStep};
 use authcache::time::{Period, UnixMillis};
 use authcache::usage::MetricIndex;
@@ -35,6 +36,10 @@ fn route(flush: FlushPolicy) -> Route {
         flush,
         settle_delay_ms: 300,
         calls_per_second: 1_000,
+        policy: Policy {
+            mode: Mode::Fast,
+            ..Policy::of(&CacheSettings::default())
+        },
     }
 }
 
@@ -325,4 +330,58 @@ fn an_application_that_nobody_names_is_forgotten_once_everything_is_confirmed() 
         sync.poll(NOW.plus_ms(hour * 3_600_000));
     }
     assert_eq!(sync.applications(), 0);
+}
+
+#[test]
+fn a_report_that_may_have_been_counted_is_sent_again_or_not_as_configured() {
+    for (retry, outcome, pending, uncertain) in [
+        (ReportRetry::AtLeastOnce, CallOutcome::Failed, 7, 0),
+        (ReportRetry::AtMostOnce, CallOutcome::Failed, 0, 7),
+        (ReportRetry::AtMostOnce, answer(504, "timeout"), 0, 7),
+        // These were surely not counted.
+        (ReportRetry::AtMostOnce, CallOutcome::Unsent, 7, 0),
+        (ReportRetry::AtMostOnce, answer(503, "overflow"), 7, 0),
+        (ReportRetry::AtMostOnce, answer(500, ""), 7, 0),
+    ] {
+        let mut sync = SyncFlow::new(1);
+        let mut usage = message(PERIODICAL, &["ada"], NOW, 7);
+        usage.services[0].route.policy.report_retry = retry;
+        sync.on_usage(&usage, NOW);
+        let at = NOW.plus_ms(1_000);
+        let (id, _) = reports(&mut sync, at).remove(0);
+        sync.on_outcome(id, &outcome, at);
+        assert_eq!(sync.pending(), pending, "{retry:?} {outcome:?}");
+        assert_eq!(sync.take_settled(), uncertain, "{retry:?} {outcome:?}");
+        let counted = sync.counters.value(Counter::UsageUncertain);
+        assert_eq!(counted, uncertain, "{retry:?} {outcome:?}");
+        assert_eq!(sync.counters.value(Counter::ReportFailures), 1);
+    }
+}
+
+#[test]
+fn usage_that_waits_for_hours_takes_no_more_room_than_its_hours() {
+    let mut sync = SyncFlow::new(1);
+    let start = Period::Day.window(NOW).start;
+    let mut at = start;
+    for minute in 0..20 * 60 {
+        at = start.plus_ms(minute * 60_000);
+        sync.on_usage(&message(PERIODICAL, &["ada"], at, 1), at);
+        for (id, _) in reports(&mut sync, at) {
+            sync.on_outcome(id, &answer(500, ""), at);
+        }
+    }
+    at = at.plus_ms(60_000);
+    let mut sent = Vec::new();
+    while sync.pending() > 0 {
+        for (id, callout) in calls(sync.poll(at), CallKind::Report) {
+            let body = String::from_utf8(callout.call.body).expect("a form");
+            sent.push(body.matches("timestamp").count());
+            sync.on_outcome(id, &accepted(), at);
+        }
+        at = at.plus_ms(1_000);
+    }
+    assert_eq!(sync.counters.value(Counter::UsageReported), 20 * 60);
+    // One for each full hour, and the minutes of the last two hours at most.
+    let transactions: usize = sent.iter().sum();
+    assert!((20..20 + 2 * 60).contains(&transactions), "{transactions}");
 }

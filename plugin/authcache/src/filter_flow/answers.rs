@@ -10,7 +10,6 @@ use super::{FilterFlow, FlightId, Question, Resolution, Resumption};
 use crate::callout::{CallOutcome, Reply};
 use crate::counters::Counter;
 use crate::key::KeyRef;
-use crate::protocol::response::StatusAnswer;
 use crate::record::{Reading, Record};
 use crate::refusal::Refusal;
 use crate::reply::{Denial, DenialKind};
@@ -22,7 +21,7 @@ use crate::worker::{Subject, WorkerState};
 
 /// What an answer means for those who waited beside the one who asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum ForOthers {
+pub(super) enum ForOthers {
     /// There is a record now: they are decided from it.
     Record,
     /// There is none, because the cache is full or the state could not be read: each asks alone.
@@ -47,6 +46,7 @@ impl FilterFlow {
         };
         let reply = outcome.reply();
         count_authrep(worker, &reply);
+        self.pass_on(worker, &flight, &reply);
         let (first, others) = self.learn(worker, &flight.question, &reply, flight.started, now);
         let mut resumptions = Vec::new();
         if let Some((stream, _)) = flight.first {
@@ -64,7 +64,9 @@ impl FilterFlow {
         for waiter in flight.others {
             let stream = waiter.stream;
             self.waiting.remove(&stream);
-            let resolution = self.resolve_other(worker, waiter, &flight.question, others, now);
+            let asked = &flight.question;
+            let concerns = |refusal, other: &Question| concerns(refusal, other, asked);
+            let resolution = self.resolve_other(worker, waiter, concerns, others, now);
             resumptions.extend(resolution.map(|resolution| Resumption { stream, resolution }));
         }
         resumptions
@@ -120,13 +122,17 @@ impl FilterFlow {
         match reply {
             Reply::Failed => outage,
             Reply::Allowed(status) => {
-                let others = self.store(worker, served, &asked, status, started, now);
+                let reading = Reading::of(status, started);
+                let others = self.store(worker, served, &asked, &reading, asked.usage, now);
                 (None, others)
             }
             Reply::Exceeded(status) => {
                 let denial = self.exceeded(question, status.as_ref(), now);
+                // A denied call counts nothing.
+                let own = Usage::default();
                 let others = status.as_ref().map_or(ForOthers::Alone, |status| {
-                    self.store(worker, served, &asked, status, started, now)
+                    let reading = Reading::of(status, started);
+                    self.store(worker, served, &asked, &reading, &own, now)
                 });
                 (Some(denial), others)
             }
@@ -138,35 +144,28 @@ impl FilterFlow {
         }
     }
 
-    /// Puts the state of an application into its record.
-    fn store(
+    /// Puts the state of an application into its record. `own` is the usage of this worker that was
+    /// counted with the question.
+    pub(super) fn store(
         &self,
         worker: &mut WorkerState,
         served: &Rc<ServedService>,
         asked: &Asked<'_>,
-        status: &StatusAnswer,
-        started: UnixMillis,
+        reading: &Reading,
+        own: &Usage,
         now: UnixMillis,
     ) -> ForOthers {
-        let reading = Reading::of(status, started);
         let lifetimes = self.lifetimes(worker);
         let (hash, key) = asked.application();
         let tally = worker.tally();
         let names = served.metric_names();
-        let counted = Usage::default();
-        // A denied call counts nothing.
-        let own = if status.authorized {
-            asked.usage
-        } else {
-            &counted
-        };
         let record = match worker.records.find(hash, |known| known.is(key)) {
             Some(record) => {
-                record.reread(&reading, names, own, now, lifetimes);
+                record.reread(reading, names, own, now, lifetimes);
                 record
             }
             None => {
-                let record = Record::new(&reading, names, tally, own, now, lifetimes);
+                let record = Record::new(reading, names, tally, own, now, lifetimes);
                 match worker.records.insert(hash, key.to_owned(), record, now) {
                     Ok(record) => record,
                     Err(_) => return ForOthers::Alone,
@@ -183,7 +182,7 @@ impl FilterFlow {
     }
 
     /// Remembers a definite refusal, and ends the record where it concerns the whole application.
-    fn note_refusal(
+    pub(super) fn note_refusal(
         &self,
         worker: &mut WorkerState,
         (hash, key): (u64, KeyRef<'_>),
@@ -210,17 +209,17 @@ impl FilterFlow {
     }
 
     /// Decides one who waited for the question of another; `None` when it goes on waiting.
-    fn resolve_other(
+    pub(super) fn resolve_other(
         &mut self,
         worker: &mut WorkerState,
         waiter: Waiter,
-        asked: &Question,
+        concerns: impl Fn(Refusal, &Question) -> bool,
         others: ForOthers,
         now: UnixMillis,
     ) -> Option<Resolution> {
         let share = match others {
             ForOthers::Outage => return Some(self.on_outage(worker, &waiter.question, now)),
-            ForOthers::Refused(refusal) if concerns(refusal, &waiter.question, asked) => {
+            ForOthers::Refused(refusal) if concerns(refusal, &waiter.question) => {
                 let denial = DenialKind::from(refusal).into();
                 return Some(self.refuse(worker, &denial));
             }

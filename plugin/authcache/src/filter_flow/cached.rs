@@ -19,8 +19,17 @@ use crate::worker::{Subject, WorkerState};
 pub(super) struct Asked<'a> {
     pub(super) hash: u64,
     pub(super) key: KeyRef<'a>,
-    pub(super) app_key: Option<&'a str>,
+    pub(super) app_key: AskedKey<'a>,
     pub(super) usage: &'a Usage,
+}
+
+/// The application key of a request. Its digest is worked out where it matters.
+#[derive(Clone, Copy)]
+pub(super) enum AskedKey<'a> {
+    /// As it came.
+    Text(Option<&'a str>),
+    /// As another worker tells it.
+    Digest(Option<KeyDigest>),
 }
 
 /// What the cache says to it.
@@ -63,7 +72,7 @@ impl<'a> Asked<'a> {
         Self {
             hash: key.hash(),
             key,
-            app_key,
+            app_key: AskedKey::Text(app_key),
             usage,
         }
     }
@@ -75,7 +84,18 @@ impl<'a> Asked<'a> {
 
     /// The digest of the application key that came with the request.
     pub(super) fn digest(&self) -> Option<KeyDigest> {
-        self.app_key.map(KeyDigest::of)
+        match self.app_key {
+            AskedKey::Text(key) => key.map(KeyDigest::of),
+            AskedKey::Digest(digest) => digest,
+        }
+    }
+
+    /// The same with the application key of another request.
+    pub(super) fn with_digest(self, digest: Option<KeyDigest>) -> Self {
+        Self {
+            app_key: AskedKey::Digest(digest),
+            ..self
+        }
     }
 
     /// Whether the application key says anything: a user key is the whole credential.

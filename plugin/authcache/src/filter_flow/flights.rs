@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use hashbrown::HashTable;
 
 use super::{FlightId, Question, StreamId};
-use crate::key::CacheKey;
+use crate::key::{CacheKey, KeyRef};
+use crate::lease::slot::Tag;
 use crate::time::UnixMillis;
 
 /// A request that waits.
@@ -30,6 +31,10 @@ pub(super) struct Flight {
     pub(super) others: Vec<Waiter>,
     /// When the call was decided on: its answer covers nothing later.
     pub(super) started: UnixMillis,
+    /// Whether the other workers wait for the answer too.
+    pub(super) claimed: bool,
+    /// Until when the answer of another worker is awaited.
+    abroad_until: Option<UnixMillis>,
     shared_as: Option<(u64, CacheKey)>,
 }
 
@@ -81,6 +86,45 @@ impl Flights {
             self.finish(id);
         }
         None
+    }
+
+    /// The application that others may ask about too, if the flight is one that can be shared.
+    pub(super) fn shared_as(&self, id: FlightId) -> Option<KeyRef<'_>> {
+        self.flights.get(&id)?.application()
+    }
+
+    /// The call is made here, at `now`, and other workers wait for its answer where it is `claimed`.
+    pub(super) fn depart(&mut self, id: FlightId, claimed: bool, now: UnixMillis) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.started = now;
+            flight.claimed = claimed;
+        }
+    }
+
+    /// Another worker makes the call; its answer comes until `until`, or never.
+    pub(super) fn wait_abroad(&mut self, id: FlightId, until: UnixMillis) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.abroad_until = Some(until);
+        }
+    }
+
+    /// The flights that wait for the answer of another worker about this application.
+    pub(super) fn abroad(&self, tag: Tag) -> Vec<FlightId> {
+        let waits = |flight: &Flight| {
+            flight.abroad_until.is_some()
+                && flight.application().is_some_and(|key| key.tag() == tag)
+        };
+        let flights = self.flights.iter().filter(|(_, flight)| waits(flight));
+        flights.map(|(id, _)| *id).collect()
+    }
+
+    /// Sends those on their own way whose answer did not come in time: whoever was to ask is gone.
+    pub(super) fn call_back(&mut self, now: UnixMillis) {
+        for (id, flight) in &mut self.flights {
+            if flight.abroad_until.take_if(|until| now >= *until).is_some() {
+                self.to_send.push_back(*id);
+            }
+        }
     }
 
     /// What a flight asks.
@@ -165,6 +209,8 @@ impl Flights {
                 first: Some((waiter.stream, waiter.deadline)),
                 others: Vec::new(),
                 started: now,
+                claimed: false,
+                abroad_until: None,
                 shared_as: application,
             },
         );
@@ -174,6 +220,11 @@ impl Flights {
 }
 
 impl Flight {
+    /// The application that others may ask about too.
+    pub(super) fn application(&self) -> Option<KeyRef<'_>> {
+        self.shared_as.as_ref().map(|(_, key)| key.as_ref())
+    }
+
     /// Lets the next in line ask its own question, because the first one left before it was sent.
     fn promote(&mut self) -> bool {
         if self.others.is_empty() {

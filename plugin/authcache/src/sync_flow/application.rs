@@ -147,8 +147,9 @@ impl Application {
 
     /// Puts usage back that could not be reported. It waited long enough before: when it is tried
     /// again is for the backoff to say.
-    pub(super) fn restore(&mut self, cut: Pending) {
+    pub(super) fn restore(&mut self, cut: Pending, now: UnixMillis) {
         self.pending.merge(cut);
+        self.pending.coarsen(now);
         self.flush_due = true;
     }
 

@@ -6,6 +6,7 @@ use super::application::{Application, Phase};
 use super::pending::SourceId;
 use super::{SyncFlow, SyncStep};
 use crate::callout::{CallOutcome, Reply};
+use crate::config::ReportRetry;
 use crate::counters::Counter;
 use crate::credentials::Credential;
 use crate::ids::AppKey;
@@ -69,15 +70,37 @@ impl SyncFlow {
             }
             None => {
                 self.counters.one(Counter::ReportFailed);
-                self.keep_unreported(application, now);
+                if outcome.may_have_counted() && self.counts_at_most_once(application) {
+                    self.give_up_report(application, now);
+                } else {
+                    self.keep_unreported(application, now);
+                }
             }
         }
+    }
+
+    /// Leaves a report alone of which nobody knows whether it was counted. It is taken for counted,
+    /// so that readings are not believed to lack it for ever.
+    fn give_up_report(&mut self, application: &mut Application, now: UnixMillis) {
+        let until = now.plus_ms(self.settle_delay_ms(application));
+        let cut = application.end_report(Phase::Settling { until });
+        self.counters.one(Counter::ReportFailures);
+        self.counters.add(Counter::UsageUncertain, cut.amount());
+        self.settled = self.settled.saturating_add(cut.amount());
+        application.refresh_due = true;
+        application.report_backoff.fail(now, &mut self.rng);
+    }
+
+    fn counts_at_most_once(&self, application: &Application) -> bool {
+        self.services
+            .get(application.service)
+            .is_some_and(|service| service.route.policy.report_retry == ReportRetry::AtMostOnce)
     }
 
     fn keep_unreported(&mut self, application: &mut Application, now: UnixMillis) {
         let cut = application.end_report(Phase::Rest);
         self.counters.one(Counter::ReportFailures);
-        application.restore(cut);
+        application.restore(cut, now);
         application.report_backoff.fail(now, &mut self.rng);
     }
 
