@@ -3,10 +3,12 @@
 //! Owns [`Gateway`] and [`Vm`]. Must not know time beyond its own clock, nor what is checked.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use authcache::config::Settings;
 use authcache::filter_flow::{FilterFlow, Question, StreamId};
 use authcache::key::HashSeed;
+use authcache::shared::memory::Memory;
 use authcache::sync_flow::SyncFlow;
 use authcache::time::UnixMillis;
 use authcache::worker::{Seeds, WorkerState};
@@ -42,7 +44,8 @@ pub(crate) struct Vm {
     pub(crate) state: WorkerState,
     /// By number; those of configurations that ended are gone.
     pub(crate) flows: Vec<Option<FilterFlow>>,
-    pub(crate) news: VecDeque<Vec<u8>>,
+    /// What waits in the queue of each configuration.
+    pub(crate) news: Vec<VecDeque<Vec<u8>>>,
     pub(crate) waiting: BTreeMap<StreamId, Waiting>,
     /// Whether it ticks: from the first request on.
     pub(crate) ticks: bool,
@@ -62,6 +65,9 @@ pub(crate) struct SyncSide {
     pub(crate) paused_until: u64,
 }
 
+/// More configurations than a VM of a run ever has.
+const FLOWS: u32 = 256;
+
 /// One gateway.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -72,6 +78,8 @@ pub(crate) struct Gateway {
     pub(crate) workers: Vec<Vm>,
     pub(crate) sync: SyncSide,
     pub(crate) usage: VecDeque<Vec<u8>>,
+    /// What all VMs of the process see.
+    pub(crate) shared: Rc<Memory>,
     lives: u32,
 }
 
@@ -93,6 +101,7 @@ impl Gateway {
             workers: Vec::new(),
             sync,
             usage: VecDeque::new(),
+            shared: Rc::new(Memory::default()),
             lives: 0,
         };
         for worker in 0..scenario.workers {
@@ -111,27 +120,30 @@ impl Gateway {
     pub(crate) fn vm(&mut self, worker: usize, now: u64) -> Vm {
         self.lives += 1;
         let dice = &mut self.dice;
-        let mut state = WorkerState::new(Seeds {
+        let seeds = Seeds {
             hash: HashSeed(dice.next(), dice.next()),
             jitter: dice.next(),
             generation: dice.next(),
-        });
-        let now = self.clock(now);
-        let flow = FilterFlow::new(self.settings.clone(), &mut state, now);
-        Vm {
+        };
+        let shared: Rc<Memory> = Rc::clone(&self.shared);
+        let state = WorkerState::new(seeds, shared);
+        let clock = self.clock(now);
+        let mut vm = Vm {
             place: Place {
                 gateway: self.number,
                 worker,
                 life: self.lives,
             },
             state,
-            flows: vec![Some(flow)],
-            news: VecDeque::new(),
+            flows: Vec::new(),
+            news: Vec::new(),
             waiting: BTreeMap::new(),
             ticks: false,
             given_up: 0,
             refused: BTreeMap::new(),
-        }
+        };
+        vm.configure(self.settings.clone(), clock);
+        vm
     }
 
     /// The sync side's next life, which knows nothing.
@@ -153,9 +165,15 @@ impl SyncSide {
 }
 
 impl Vm {
-    /// The queue that news for it go to. No other VM has it.
-    pub(crate) fn queue(&self) -> u32 {
-        self.place.life
+    /// The queue of a configuration of this VM. No other has it.
+    pub(crate) fn queue(&self, flow: u32) -> u32 {
+        self.place.life * FLOWS + flow
+    }
+
+    /// The configuration whose queue this is, if it is one of this VM's.
+    pub(crate) fn flow_of(&self, queue: u32) -> Option<usize> {
+        let flow = usize::try_from(queue % FLOWS).ok()?;
+        (queue / FLOWS == self.place.life && flow < self.flows.len()).then_some(flow)
     }
 
     /// The number of the configuration in force.
@@ -169,10 +187,13 @@ impl Vm {
         Some((flow, &mut self.state))
     }
 
-    /// A second configuration comes; the first one stays as long as somebody waits in it.
-    pub(crate) fn update(&mut self, settings: Settings, now: UnixMillis) {
-        let flow = FilterFlow::new(settings, &mut self.state, now);
+    /// A configuration comes; one that was there stays as long as somebody waits in it.
+    pub(crate) fn configure(&mut self, settings: Settings, now: UnixMillis) {
+        let number = u32::try_from(self.flows.len()).expect("few configurations");
+        let mut flow = FilterFlow::new(settings, &mut self.state, now);
+        flow.set_queue(self.queue(number));
         self.flows.push(Some(flow));
+        self.news.push(VecDeque::new());
         self.drop_idle_flows();
     }
 

@@ -7,7 +7,7 @@ use authcache::counters::Counter;
 use super::audit::{Overshoot, Rule, Violation};
 use super::scenario::{Network, Scenario};
 use super::trace::Trace;
-use super::world::{TICK_MS, World};
+use super::world::{TICK_MS, World, given_up};
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -30,6 +30,11 @@ pub(crate) struct Outcome {
 
 /// How long everything may take to come to rest: the longest backoff and the longest interval.
 const REST_MS: u64 = 300_000;
+
+/// Places for claims of callouts, beside those for leases.
+const CLAIMS: usize = 1_024;
+/// No application of a scenario has many limits, and no gateway many workers.
+const MAX_SHARED_BYTES: usize = 8 << 10;
 
 /// Plays `scenario`. The history goes to `trace`, which is handed back.
 pub(crate) fn run(scenario: &Scenario, trace: Trace) -> (Outcome, Trace) {
@@ -108,9 +113,25 @@ impl World<'_> {
                 format!("{waiting} requests were never decided")
             });
         }
+        self.check_shared_data();
         let (by_workers, by_sync) = self.given_up();
         self.audit.check_accounts(now, by_workers);
         self.audit.check_reports(now, pending, by_sync);
+    }
+
+    /// What the VMs of a process share is bounded, whatever happened.
+    fn check_shared_data(&mut self) {
+        let most = self.scenario.cache.leases + CLAIMS;
+        let now = self.now;
+        for gateway in &self.gateways {
+            let values = gateway.shared.values();
+            let longest = values.iter().map(|(_, value)| value.len()).max();
+            if values.len() > most || longest.is_some_and(|bytes| bytes > MAX_SHARED_BYTES) {
+                self.audit.fail(now, Rule::Memory, || {
+                    format!("{} shared values, of up to {longest:?} bytes", values.len())
+                });
+            }
+        }
     }
 
     /// Units that workers never put into a table, and those that sync sides gave up.
@@ -120,7 +141,7 @@ impl World<'_> {
         let syncs = self
             .gateways
             .iter()
-            .map(|gateway| gateway.sync.flow.counters.value(Counter::UsageLost));
+            .map(|gateway| given_up(&gateway.sync.flow));
         let (workers, syncs): (u64, u64) = (workers.sum(), syncs.sum());
         (
             workers + self.audit.given_up_by_workers,

@@ -62,7 +62,12 @@ pub(crate) struct CacheSpec {
     pub(crate) known: &'static str,
     pub(crate) unknown: &'static str,
     pub(crate) applications: usize,
+    pub(crate) leases: usize,
     pub(crate) negative: usize,
+    pub(crate) unique_callout: bool,
+    pub(crate) report_retry: &'static str,
+    /// The shortest and the longest epoch.
+    pub(crate) epoch_ms: (u64, u64),
     pub(crate) calls_per_second: u64,
     pub(crate) settle_delay_ms: u64,
     pub(crate) clock_skew_ms: u64,
@@ -188,7 +193,11 @@ impl Scenario {
                 known: dice.pick(&["stale", "stale", "closed", "open"]),
                 unknown: dice.pick(&["closed", "closed", "open"]),
                 applications: dice.pick(&[1, 3, 100, 100]),
+                leases: dice.pick(&[4, 64, 1_024]),
                 negative: dice.pick(&[1, 100, 100]),
+                unique_callout: dice.chance(700),
+                report_retry: dice.pick(&["at_least_once", "at_most_once"]),
+                epoch_ms: (dice.pick(&[100, 500, 1_000]), dice.pick(&[1_000, 30_000])),
                 calls_per_second: dice.pick(&[2, 20, 100, 1_000]),
                 settle_delay_ms,
                 clock_skew_ms,
@@ -245,7 +254,11 @@ impl Scenario {
                 known: "stale",
                 unknown: "closed",
                 applications: 1_000,
+                leases: 4_000,
                 negative: 1_000,
+                unique_callout: true,
+                report_retry: "at_least_once",
+                epoch_ms: (1_000, 30_000),
                 calls_per_second: 100,
                 settle_delay_ms: wanted.settle_delay_ms.unwrap_or(300),
                 clock_skew_ms: 1_000,
@@ -268,7 +281,7 @@ impl Scenario {
     }
 
     /// The configuration of one gateway.
-    pub(crate) fn settings(&self, _gateway: usize) -> Settings {
+    pub(crate) fn settings(&self, gateway: usize) -> Settings {
         let rules = mapping_rules();
         let services = SERVICES.iter().map(|(authority, id)| {
             format!(
@@ -290,7 +303,10 @@ impl Scenario {
                 "ttl":{{"soft":"{soft}ms","hard":"{hard}ms"}},
                 "negative_ttl":"{negative_ttl}ms",
                 "outage":{{"known":"{known}","unknown":"{unknown}"}},
-                "memory":{{"applications":{applications},"negative":{negative}}},
+                "memory":{{"applications":{applications},"leases":{leases},"negative":{negative}}},
+                "gateways":{gateways},"gateway_index":{gateway},
+                "unique_callout":{unique},"report_retry":"{retry}",
+                "epoch":{{"min":"{epoch_min}ms","max":"{epoch_max}ms"}},
                 "calls_per_second":{calls},"settle_delay":"{settle}ms","clock_skew":"{skew}ms",
                 "workers_hint":{workers}}}}}"#,
             timeout = cache.timeout_ms,
@@ -303,6 +319,12 @@ impl Scenario {
             known = cache.known,
             unknown = cache.unknown,
             applications = cache.applications,
+            leases = cache.leases,
+            gateways = self.gateways,
+            unique = cache.unique_callout,
+            retry = cache.report_retry,
+            epoch_min = cache.epoch_ms.0,
+            epoch_max = cache.epoch_ms.1,
             negative = cache.negative,
             calls = cache.calls_per_second,
             settle = cache.settle_delay_ms,

@@ -3,13 +3,16 @@
 //! Owns [`World`]: what happens when, in the order a host would have it. Must not know what is checked
 //! beyond handing it to the audit.
 
+use std::rc::Rc;
+
 use authcache::callout::{CallOutcome, Callout};
 use authcache::counters::Counter;
 use authcache::filter_flow::{Resolution, Resumption, Step, StreamId};
 use authcache::request::RequestView;
-use authcache::sync_flow::SyncStep;
+use authcache::sync_flow::{SyncFlow, SyncStep};
 use authcache::time::{Period, UnixMillis};
-use authcache::wire::{RefreshMessage, RefreshOutcome, UsageMessage};
+use authcache::wire::{AnswerOutcome, News, RefreshOutcome, UsageMessage};
+use authcache::refusal::Refusal;
 
 use super::acts::{Act, Sent};
 use super::audit::{Audit, Rule};
@@ -197,7 +200,7 @@ impl<'a> World<'a> {
             Act::Update { gateway, worker } => {
                 let gateway = &mut self.gateways[usize::from(gateway)];
                 let (settings, clock) = (gateway.settings.clone(), gateway.clock(now));
-                gateway.workers[usize::from(worker)].update(settings, clock);
+                gateway.workers[usize::from(worker)].configure(settings, clock);
             }
             Act::Clock { gateway, offset_ms } => {
                 self.gateways[usize::from(gateway)].offset_ms = offset_ms.into();
@@ -372,12 +375,18 @@ impl<'a> World<'a> {
 
     fn crash(&mut self, number: usize) {
         for worker in 0..self.scenario.workers {
-            self.trap(number, worker);
+            self.bury(number, worker);
         }
         self.bury_sync(number);
         let messages: Vec<Vec<u8>> = self.gateways[number].usage.drain(..).collect();
         for message in messages {
             self.audit.lost += units(&message);
+        }
+        // What the VMs shared is gone too.
+        self.gateways[number].shared = Rc::default();
+        for worker in 0..self.scenario.workers {
+            let vm = self.gateways[number].vm(worker, self.now);
+            self.gateways[number].workers[worker] = vm;
         }
         self.restart_sync(number);
     }
@@ -385,7 +394,7 @@ impl<'a> World<'a> {
     /// A VM ends with what it holds.
     fn bury(&mut self, gateway: usize, worker: usize) {
         let vm = &self.gateways[gateway].workers[worker];
-        let message = vm.state.message(vm.queue());
+        let message = vm.state.message(vm.queue(vm.current()));
         self.audit.deaths = true;
         self.audit.given_up_by_workers += vm.state.counters.value(Counter::UsageLost);
         if let Some(message) = message {
@@ -399,7 +408,7 @@ impl<'a> World<'a> {
         let sync = &self.gateways[gateway].sync;
         if sync.up {
             self.audit.lost += sync.flow.pending();
-            self.audit.given_up_by_syncs += sync.flow.counters.value(Counter::UsageLost);
+            self.audit.given_up_by_syncs += given_up(&sync.flow);
         }
     }
 
@@ -421,7 +430,7 @@ impl<'a> World<'a> {
             resumptions.extend(flow.on_tick(&mut vm.state, clock));
         }
         vm.given_up += resumptions.len() as u64;
-        let message = vm.state.message(vm.queue());
+        let message = vm.state.message(vm.queue(vm.current()));
         if let Some(message) = message {
             vm.state.handed_over();
             self.tabled(&message);
@@ -489,9 +498,11 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Makes the calls that wait in a VM.
+    /// Makes the calls and sends the messages that wait in a VM.
     fn send_calls(&mut self, place: Place) {
         let mut calls = Vec::new();
+        let mut messages = Vec::new();
+        let clock = self.gateways[place.gateway].clock(self.now);
         let Some(vm) = self.vm(place) else {
             return;
         };
@@ -499,7 +510,7 @@ impl<'a> World<'a> {
             let Some(flow) = flow else {
                 continue;
             };
-            while let Some((flight, callout)) = flow.next_callout() {
+            while let Some((flight, callout)) = flow.next_callout(&mut vm.state, clock) {
                 let flow = number;
                 let caller = Caller::Flight {
                     place,
@@ -508,9 +519,16 @@ impl<'a> World<'a> {
                 };
                 calls.push((caller, callout));
             }
+            while let Some(message) = flow.next_message() {
+                messages.push(message);
+            }
         }
         for (caller, callout) in calls {
             self.call(caller, callout);
+        }
+        for (queue, news) in messages {
+            let bytes = news.encode().expect("a message");
+            self.deliver(place.gateway, queue, bytes);
         }
     }
 
@@ -520,11 +538,11 @@ impl<'a> World<'a> {
         let timeout = sent + callout.timeout_ms;
         let dice = &mut self.gateways[caller.gateway()].dice;
         if dice.chance(network.lost_before) {
-            // A reset comes at once, silence ends with the timeout.
-            let (at, outcome) = if dice.chance(500) {
-                (sent + network.latency_ms.0, CallOutcome::Failed)
-            } else {
-                (timeout, answer(504, String::new()))
+            // Without a connection nothing is sent, a reset comes soon, silence ends with the timeout.
+            let (at, outcome) = match dice.below(3) {
+                0 => (sent, CallOutcome::Unsent),
+                1 => (sent + network.latency_ms.0, CallOutcome::Failed),
+                _ => (timeout, answer(504, String::new())),
             };
             let lost = Event::Answer {
                 caller,
@@ -847,7 +865,7 @@ impl<'a> World<'a> {
                     self.call(Caller::Sync { gateway, life, id }, callout);
                 }
                 SyncStep::Send { queue, message } => {
-                    let bytes = message.encode().expect("a message");
+                    let bytes = News::Refresh(message).encode().expect("a message");
                     self.deliver(gateway, queue, bytes);
                 }
                 SyncStep::Lost { .. } | SyncStep::ReportRefused { .. } => {}
@@ -860,9 +878,12 @@ impl<'a> World<'a> {
         let wake_lost = self.network.wake_lost;
         let gateway = &mut self.gateways[gateway];
         let lost = gateway.dice.chance(wake_lost);
-        let vm = gateway.workers.iter_mut().find(|vm| vm.queue() == queue);
-        if let Some(vm) = vm {
-            vm.news.push_back(bytes);
+        let to = gateway.workers.iter_mut().find_map(|vm| {
+            let flow = vm.flow_of(queue)?;
+            Some((vm, flow))
+        });
+        if let Some((vm, flow)) = to {
+            vm.news[flow].push_back(bytes);
             if !lost {
                 self.events.push(self.now + 1, Event::NewsReady(vm.place));
             }
@@ -870,34 +891,62 @@ impl<'a> World<'a> {
     }
 
     fn take_news(&mut self, place: Place) {
-        let now = self.now;
-        let clock = self.gateways[place.gateway].clock(now);
-        loop {
-            let Some(vm) = self.vm(place) else {
-                return;
-            };
-            let Some(bytes) = vm.news.pop_front() else {
-                break;
-            };
-            let message = RefreshMessage::decode(&bytes).expect("a message");
-            let current = vm.current();
-            if let Some((flow, state)) = vm.flow(current) {
-                flow.on_refresh(state, &message, clock);
+        let mut number = 0;
+        while let Some(vm) = self.vm(place).filter(|vm| number < vm.news.len()) {
+            match vm.news[number].pop_front() {
+                Some(bytes) => self.take_message(place, number, &bytes),
+                None => number += 1,
             }
-            let application = self.scenario.applications.iter().position(|spec| {
-                spec.credential == message.credential
-            });
-            if let Some(application) = application
-                && matches!(message.outcome, RefreshOutcome::Reading { .. })
-                && let Some(vm) = self.vm(place)
-            {
-                vm.refused.remove(&application);
-            }
-            self.trace.note(&[now, bytes.len() as u64], || {
-                format!("{now} {place:?} is told {message:?}")
-            });
         }
         self.send_calls(place);
+    }
+
+    fn take_message(&mut self, place: Place, number: usize, bytes: &[u8]) {
+        let now = self.now;
+        let clock = self.gateways[place.gateway].clock(now);
+        let news = News::decode(bytes).expect("a message");
+        self.trace.note(&[now, bytes.len() as u64], || {
+            format!("{now} {place:?} is told {news:?}")
+        });
+        let Some(vm) = self.vm(place) else {
+            return;
+        };
+        let Some((flow, state)) = u32::try_from(number).ok().and_then(|flow| vm.flow(flow)) else {
+            return;
+        };
+        match news {
+            News::Refresh(message) => {
+                flow.on_refresh(state, &message, clock);
+                let mut specs = self.scenario.applications.iter();
+                let application = specs.position(|spec| spec.credential == message.credential);
+                if let Some(application) = application
+                    && matches!(message.outcome, RefreshOutcome::Reading { .. })
+                    && let Some(vm) = self.vm(place)
+                {
+                    vm.refused.remove(&application);
+                }
+            }
+            News::Answer(message) => {
+                let resumptions = flow.on_answer(state, &message, clock);
+                let refused = match message.outcome {
+                    AnswerOutcome::Reading { .. } => {
+                        // Whose it is does not show in the message.
+                        vm.refused.clear();
+                        false
+                    }
+                    AnswerOutcome::Refused(Refusal::Credential | Refusal::State) => true,
+                    _ => false,
+                };
+                let mut resolutions = resumptions.iter().map(|resumption| &resumption.resolution);
+                if refused && resolutions.any(|resolution| *resolution == Resolution::Continue) {
+                    self.audit.fail(now, Rule::Denial, || {
+                        "who waited for another worker's refusal was let through".to_owned()
+                    });
+                }
+                let failed = matches!(message.outcome, AnswerOutcome::Failed);
+                self.resolve(place, resumptions, failed);
+            }
+        }
     }
 
     /// Units that are handed over and neither reported nor given up.
@@ -922,6 +971,12 @@ impl Called {
             given_up: self.given_up,
         }
     }
+}
+
+/// Units that a sync side will not report, or not again.
+pub(super) fn given_up(flow: &SyncFlow) -> u64 {
+    let counters = &flow.counters;
+    counters.value(Counter::UsageLost) + counters.value(Counter::UsageUncertain)
 }
 
 fn kind_of(step: &Step) -> u64 {

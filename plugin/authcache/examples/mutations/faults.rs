@@ -30,8 +30,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "usage of a report that failed is not put back",
         edits: &[Edit {
             file: "sync_flow/outcomes.rs",
-            original: "        application.restore(cut);\n",
-            planted: "        if !PLANTED { application.restore(cut); }\n",
+            original: "        application.restore(cut, now);\n",
+            planted: "        if !PLANTED { application.restore(cut, now); }\n",
         }],
     },
     Fault {
@@ -40,7 +40,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         edits: &[Edit {
             file: "sync_flow/outcomes.rs",
             original: "                self.counters.one(Counter::ReportOk);\n",
-            planted: "                self.counters.one(Counter::ReportOk);\n                if PLANTED { application.restore(cut.clone()); }\n",
+            planted: "                self.counters.one(Counter::ReportOk);\n                if PLANTED { application.restore(cut.clone(), now); }\n",
         }],
     },
     Fault {
