@@ -3,7 +3,7 @@
 //! Owns [`Audit`]: the ground truth of a run, beside the core's own view, and the rules. Must not know
 //! how the core decides. The first rule that is broken ends the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use authcache::time::{Period, UnixMillis};
 
@@ -80,6 +80,9 @@ struct Limited {
     used: BTreeMap<u64, u64>,
     /// The part of it that authreps used.
     asked: BTreeMap<u64, u64>,
+    /// What authreps used within the time that the backend takes to count, and the most it ever was.
+    recent: VecDeque<(u64, u64)>,
+    race: u64,
     ideal: BTreeMap<u64, u64>,
 }
 
@@ -100,6 +103,13 @@ pub(crate) struct Overshoot {
     pub(crate) percent: f64,
 }
 
+/// What may be over a limit through no fault of a gateway.
+#[derive(Clone, Copy, Debug)]
+struct Slack {
+    by_asking: u64,
+    race: u64,
+}
+
 /// The ground truth of a run.
 #[derive(Debug)]
 pub(crate) struct Audit {
@@ -109,6 +119,10 @@ pub(crate) struct Audit {
     horizon_ms: u64,
     /// Whether one worker knows everything that is used.
     solo: bool,
+    /// Whether the limit is the bound, whatever the mode promises.
+    exact: bool,
+    /// What the backend takes to count, and to answer.
+    lag_ms: u64,
     applications: Vec<Audited>,
     /// What workers handed over, or lost.
     pub(crate) tabled: Tally,
@@ -118,6 +132,9 @@ pub(crate) struct Audit {
     pub(crate) reported: u64,
     /// Usage that died with a process or a VM.
     pub(crate) lost: u64,
+    /// Units that no mode promises to keep below a limit: let through by an outage policy without
+    /// anything to go by, or in a report that is not repeated and may not have been counted.
+    pub(crate) uncertain: u64,
     /// Units that workers and sync sides which died had given up openly.
     pub(crate) given_up_by_workers: u64,
     pub(crate) given_up_by_syncs: u64,
@@ -153,6 +170,8 @@ impl Audit {
                     history: vec![(0, *max)],
                     used: BTreeMap::new(),
                     asked: BTreeMap::new(),
+                    recent: VecDeque::new(),
+                    race: 0,
                     ideal: BTreeMap::new(),
                 })
                 .collect(),
@@ -165,11 +184,14 @@ impl Audit {
             mode: scenario.mode,
             horizon_ms,
             solo: scenario.knows_everything(),
+            exact: scenario.exact,
+            lag_ms: scenario.network.lag_ms.1,
             applications: backend.applications.iter().map(audited).collect(),
             tabled: Tally::default(),
             acknowledged: Tally::default(),
             reported: 0,
             lost: 0,
+            uncertain: 0,
             given_up_by_workers: 0,
             given_up_by_syncs: 0,
             strangers: 0,
@@ -240,6 +262,7 @@ impl Audit {
             self.admitted += 1;
             for (metric, amount) in cost(sending.path) {
                 application.admitted[*metric] += amount;
+                self.uncertain += if may_be_policy { *amount } else { 0 };
             }
         }
         if !granted && !may_be_policy {
@@ -291,19 +314,26 @@ impl Audit {
             let by_asking = limited.asked.entry(window.start.0).or_default();
             *by_asking += if asked { usage.amount } else { 0 };
             let by_asking = *by_asking;
+            if asked {
+                limited.race(now, usage.amount, self.lag_ms);
+            }
             let since = window.start.0.saturating_sub(self.horizon_ms);
             if let Some(max) = limited.most_since(since)
                 && used > max
             {
-                over.push((limited.metric, limited.period, used, max, by_asking));
+                let slack = Slack {
+                    by_asking,
+                    race: limited.race,
+                };
+                over.push((limited.metric, limited.period, used, max, slack));
             }
         }
-        for (metric, period, used, max, by_asking) in over {
+        for (metric, period, used, max, slack) in over {
             let units = used - max;
             self.overshoot.units = self.overshoot.units.max(units);
             let percent = units as f64 * 100.0 / max.max(1) as f64;
             self.overshoot.percent = self.overshoot.percent.max(percent);
-            if let Some(bound) = self.bound(max, by_asking)
+            if let Some(bound) = self.bound(max, slack)
                 && used > bound
             {
                 let metric = METRICS[metric];
@@ -314,13 +344,22 @@ impl Audit {
         }
     }
 
-    /// How much may be used of a limit, as far as the mode says. `by_asking` is what the backend let
-    /// through itself, which does not know what is not reported yet.
-    fn bound(&self, max: u64, by_asking: u64) -> Option<u64> {
-        match self.mode {
-            Mode::Off => None,
-            Mode::Fast => self.solo.then_some(max + by_asking),
+    /// How much may be used of a limit, as far as the mode says. What died with a process, and what
+    /// an outage policy lets through, is added in every mode.
+    fn bound(&self, max: u64, slack: Slack) -> Option<u64> {
+        if self.exact {
+            return Some(max);
         }
+        let unknown = self.uncertain + self.lost;
+        let over = match self.mode {
+            Mode::Off => return None,
+            // The backend does not know what is not reported yet.
+            Mode::Fast => self.solo.then_some(slack.by_asking)?,
+            // Half a percent, or what the backend lets through by itself.
+            Mode::Balanced => slack.race.max(max / 200),
+            Mode::Strict => 0,
+        };
+        Some(max + unknown + over)
     }
 
     /// Everything was let through is either counted, in a table, or given up openly.
@@ -332,8 +371,9 @@ impl Audit {
                 let authrep = application.authrep[metric];
                 let tabled = self.tabled.of(place, metric);
                 let too_few = admitted > tabled + authrep + given_up;
-                let too_many =
-                    tabled + authrep > admitted + application.perhaps_wasted[metric];
+                // What was asked for in advance may stay unused.
+                let too_many = !self.mode.leases()
+                    && tabled + authrep > admitted + application.perhaps_wasted[metric];
                 if too_few || too_many {
                     failures.push(format!(
                         "application {place}: {admitted} {name} let through, {tabled} handed over, {authrep} counted by authreps"
@@ -417,6 +457,16 @@ impl Grant {
 }
 
 impl Limited {
+    /// Notes an authrep that was let through: until it is counted, others like it may be too.
+    fn race(&mut self, now: u64, amount: u64, lag_ms: u64) {
+        self.recent.push_back((now, amount));
+        while self.recent.front().is_some_and(|(at, _)| at + lag_ms < now) {
+            self.recent.pop_front();
+        }
+        let recent = self.recent.iter().map(|(_, amount)| amount).sum();
+        self.race = self.race.max(recent);
+    }
+
     /// The largest it was since `since`; `None` when it was none at some time.
     fn most_since(&self, since: u64) -> Option<u64> {
         let mut most = Some(0);

@@ -314,7 +314,10 @@ impl Application {
         while let Some(metric) = next {
             let limited = |period| {
                 period == Period::Eternity
-                    || self.limits.iter().any(|limit| (limit.0, limit.1) == (metric, period))
+                    || self
+                        .limits
+                        .iter()
+                        .any(|limit| (limit.0, limit.1) == (metric, period))
             };
             for period in Period::ALL.into_iter().filter(|period| limited(*period)) {
                 let key = (metric, period, period.window(at).start.0);

@@ -15,10 +15,17 @@ use super::dice::Dice;
 pub(crate) enum Mode {
     Off,
     Fast,
+    Balanced,
+    Strict,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 2] = [Self::Off, Self::Fast];
+    pub(crate) const ALL: [Self; 4] = [Self::Off, Self::Fast, Self::Balanced, Self::Strict];
+
+    /// Whether what is let through comes out of leases.
+    pub(crate) fn leases(self) -> bool {
+        matches!(self, Self::Balanced | Self::Strict)
+    }
 
     /// Whether decisions are made from what is cached.
     pub(crate) fn caches(self) -> bool {
@@ -29,6 +36,8 @@ impl Mode {
         match self {
             Self::Off => "off",
             Self::Fast => "fast",
+            Self::Balanced => "balanced",
+            Self::Strict => "strict",
         }
     }
 }
@@ -106,6 +115,8 @@ pub(crate) struct Scenario {
     pub(crate) applications: Vec<ApplicationSpec>,
     pub(crate) cache: CacheSpec,
     pub(crate) network: Network,
+    /// Whether every unit over a limit counts as a violation, whatever the mode promises.
+    pub(crate) exact: bool,
     /// How far each gateway's clock is from the backend's.
     pub(crate) offsets_ms: Vec<i64>,
     /// When, after the start, and what; in order of time.
@@ -119,6 +130,7 @@ pub(crate) struct Wanted {
     pub(crate) gateways: Option<usize>,
     pub(crate) workers: Option<usize>,
     pub(crate) no_crashes: bool,
+    pub(crate) exact: bool,
     /// Even traffic on one application instead of a mix.
     pub(crate) traffic: Option<Traffic>,
     pub(crate) settle_delay_ms: Option<u64>,
@@ -154,8 +166,10 @@ impl Scenario {
     fn adversarial(seed: u64, wanted: &Wanted) -> Self {
         let mut dice = Dice::new(seed, 1);
         let gateways = dice.pick(&[1, 1, 1, 2, 2, 3, 4]);
-        let gateways = wanted.gateways.unwrap_or(gateways);
         let workers = dice.pick(&[1, 2, 2, 3]);
+        // One worker that knows all usage is held to the limit in every mode.
+        let solo = dice.chance(200);
+        let (gateways, workers) = if solo { (1, 1) } else { (gateways, workers) };
         let mode = dice.pick(&[Mode::Fast, Mode::Fast, Mode::Fast, Mode::Off]);
         let settle_delay_ms = dice.pick(&[0, 100, 300, 300, 1_000]);
         let settle_delay_ms = wanted.settle_delay_ms.unwrap_or(settle_delay_ms);
@@ -166,10 +180,18 @@ impl Scenario {
         let clock_skew_ms = dice.pick(&[0, 200, 1_000, 1_000]);
         let soft_ms = dice.pick(&[200, 1_000, 5_000, 30_000]);
         let hard_ms = soft_ms * dice.pick(&[1, 2, 10, 60]);
+        let hard_ms = if solo { 3_600_000 } else { hard_ms };
+        let gateways = wanted.gateways.unwrap_or(gateways);
         let duration_ms = wanted
             .seconds
             .map_or(dice.between((5_000, 80_000)), |seconds| seconds * 1_000);
-        let trouble = |dice: &mut Dice, most| if dice.chance(400) { dice.below(most) } else { 0 };
+        let trouble = |dice: &mut Dice, most| {
+            if dice.chance(400) {
+                dice.below(most)
+            } else {
+                0
+            }
+        };
         let latency = dice.pick(&[1, 1, 5, 20, 80]);
         let mut scenario = Self {
             seed,
@@ -190,7 +212,11 @@ impl Scenario {
                 soft_ms,
                 hard_ms,
                 negative_ms: dice.pick(&[100, 2_000, 10_000]),
-                known: dice.pick(&["stale", "stale", "closed", "open"]),
+                known: if solo {
+                    "stale"
+                } else {
+                    dice.pick(&["stale", "stale", "closed", "open"])
+                },
                 unknown: dice.pick(&["closed", "closed", "open"]),
                 applications: dice.pick(&[1, 3, 100, 100]),
                 leases: dice.pick(&[4, 64, 1_024]),
@@ -212,6 +238,7 @@ impl Scenario {
                 late: trouble(&mut dice, 100),
                 wake_lost: trouble(&mut dice, 500),
             },
+            exact: wanted.exact,
             offsets_ms: (0..gateways)
                 .map(|_| {
                     let half = i64::try_from(clock_skew_ms).unwrap_or(0);
@@ -220,7 +247,8 @@ impl Scenario {
                 .collect(),
             acts: Vec::new(),
         };
-        scenario.acts = acts::adversarial(&scenario, wanted.no_crashes, &mut dice);
+        let no_crashes = wanted.no_crashes || (solo && dice.chance(700));
+        scenario.acts = acts::adversarial(&scenario, no_crashes, &mut dice);
         scenario
     }
 
@@ -270,6 +298,7 @@ impl Scenario {
                 lag_ms: (lag_ms / 2, lag_ms),
                 ..Network::default()
             },
+            exact: wanted.exact,
             // Clocks that are kept by NTP.
             offsets_ms: (0..gateways)
                 .map(|_| i64::try_from(dice.below(21)).unwrap_or(0) - 10)

@@ -22,7 +22,8 @@ impl Tally {
 
     /// Of one metric of one application.
     pub(crate) fn of(&self, application: usize, metric: usize) -> u64 {
-        let whole = (application, metric, UnixMillis(0))..=(application, metric, UnixMillis(u64::MAX));
+        let whole =
+            (application, metric, UnixMillis(0))..=(application, metric, UnixMillis(u64::MAX));
         self.0.range(whole).map(|(_, amount)| amount).sum()
     }
 

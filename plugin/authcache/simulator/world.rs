@@ -3,16 +3,14 @@
 //! Owns [`World`]: what happens when, in the order a host would have it. Must not know what is checked
 //! beyond handing it to the audit.
 
-use std::rc::Rc;
-
 use authcache::callout::{CallOutcome, Callout};
 use authcache::counters::Counter;
 use authcache::filter_flow::{Resolution, Resumption, Step, StreamId};
+use authcache::refusal::Refusal;
 use authcache::request::RequestView;
 use authcache::sync_flow::{SyncFlow, SyncStep};
 use authcache::time::{Period, UnixMillis};
 use authcache::wire::{AnswerOutcome, News, RefreshOutcome, UsageMessage};
-use authcache::refusal::Refusal;
 
 use super::acts::{Act, Sent};
 use super::audit::{Audit, Rule};
@@ -164,7 +162,8 @@ impl<'a> World<'a> {
         }
         let now = self.now;
         if !matches!(act, Act::Request { .. }) {
-            self.trace.note(&[now, number as u64], || format!("{now} {act:?}"));
+            self.trace
+                .note(&[now, number as u64], || format!("{now} {act:?}"));
         }
         match act {
             Act::Request {
@@ -273,9 +272,8 @@ impl<'a> World<'a> {
         };
         let step = current.on_request(state, &view, stream, clock);
         let starts = !std::mem::replace(&mut vm.ticks, true);
-        self.trace.note(
-            &[now, u64::from(stream.0), kind_of(&step)],
-            || {
+        self.trace
+            .note(&[now, u64::from(stream.0), kind_of(&step)], || {
                 let step = match &step {
                     Step::Continue => "admitted".to_owned(),
                     Step::Reply(reply) => format!("denied {}", reply.status),
@@ -283,8 +281,7 @@ impl<'a> World<'a> {
                     Step::Ask(..) => "asks".to_owned(),
                 };
                 format!("{now} gateway {gateway} worker {worker} {stream:?} {target} {step}")
-            },
-        );
+            });
         match step {
             Step::Continue => {
                 let may_be_policy = self.is_at_capacity(place);
@@ -383,7 +380,7 @@ impl<'a> World<'a> {
             self.audit.lost += units(&message);
         }
         // What the VMs shared is gone too.
-        self.gateways[number].shared = Rc::default();
+        self.gateways[number].shared = std::rc::Rc::default();
         for worker in 0..self.scenario.workers {
             let vm = self.gateways[number].vm(worker, self.now);
             self.gateways[number].workers[worker] = vm;
@@ -661,10 +658,11 @@ impl<'a> World<'a> {
                     }
                 }
                 let clock = self.gateways[gateway].clock(self.now);
-                let steps = self.gateways[gateway]
-                    .sync
-                    .flow
-                    .on_outcome(id, outcome, clock);
+                let flow = &mut self.gateways[gateway].sync.flow;
+                let before = flow.counters.value(Counter::UsageUncertain);
+                let steps = flow.on_outcome(id, outcome, clock);
+                let uncertain = flow.counters.value(Counter::UsageUncertain) - before;
+                self.audit.uncertain += uncertain;
                 self.carry_out(gateway, steps);
                 self.work(gateway);
             }
@@ -701,7 +699,8 @@ impl<'a> World<'a> {
                     return;
                 };
                 let asked = vm.waiting.get_mut(&stream);
-                let asked = asked.and_then(|waiting| Some((waiting.flow, waiting.question.take()?)));
+                let asked =
+                    asked.and_then(|waiting| Some((waiting.flow, waiting.question.take()?)));
                 let Some((flow, question)) = asked else {
                     self.wasted(call.as_ref());
                     return;
@@ -767,7 +766,9 @@ impl<'a> World<'a> {
             if resumption.resolution != Resolution::Continue {
                 continue;
             }
-            let waiting = self.vm(place).and_then(|vm| vm.waiting.get(&resumption.stream));
+            let waiting = self
+                .vm(place)
+                .and_then(|vm| vm.waiting.get(&resumption.stream));
             let Some(sending) = waiting.map(|waiting| waiting.sending) else {
                 continue;
             };
@@ -786,7 +787,9 @@ impl<'a> World<'a> {
         }
         if let Some((sending, verdict)) = wrong.pop() {
             self.audit.fail(self.now, Rule::Denial, || {
-                format!("{sending:?} waited for an answer that was {verdict:?}, and was let through")
+                format!(
+                    "{sending:?} waited for an answer that was {verdict:?}, and was let through"
+                )
             });
         }
     }
@@ -801,9 +804,13 @@ impl<'a> World<'a> {
             };
             let waiting = vm.waiting.remove(&stream);
             let admitted = resumption.resolution == Resolution::Continue;
-            self.trace.note(&[now, u64::from(stream.0), u64::from(admitted)], || {
-                format!("{now} {place:?} {stream:?} is decided: {:?}", resumption.resolution)
-            });
+            self.trace
+                .note(&[now, u64::from(stream.0), u64::from(admitted)], || {
+                    format!(
+                        "{now} {place:?} {stream:?} is decided: {:?}",
+                        resumption.resolution
+                    )
+                });
             let Some(waiting) = waiting else {
                 self.audit.fail(now, Rule::Waiters, || {
                     format!("{stream:?} was decided and does not wait")
@@ -953,7 +960,11 @@ impl<'a> World<'a> {
     pub(super) fn pending(&self) -> u64 {
         let gateways = self.gateways.iter().map(|gateway| {
             let queued: u64 = gateway.usage.iter().map(|message| units(message)).sum();
-            let known = if gateway.sync.up { gateway.sync.flow.pending() } else { 0 };
+            let known = if gateway.sync.up {
+                gateway.sync.flow.pending()
+            } else {
+                0
+            };
             queued + known
         });
         gateways.sum()
@@ -1026,11 +1037,10 @@ fn targets(scenario: &Scenario) -> Vec<Vec<String>> {
                 ]
             }
         };
-        let paths = PATHS.iter().flat_map(|(path, _)| {
-            queries.iter().map(move |query| format!("{path}?{query}"))
-        });
+        let paths = PATHS
+            .iter()
+            .flat_map(|(path, _)| queries.iter().map(move |query| format!("{path}?{query}")));
         paths.collect()
     };
     scenario.applications.iter().map(of).collect()
 }
-

@@ -35,7 +35,12 @@ pub(crate) fn make(root: &Path, copy: &Path) -> Result<(), String> {
     let examples = to.join("examples").join(SIMULATE);
     copy_tree(&from.join("examples/simulate"), &examples)?;
     let mut found = vec![0; FAULTS.len()];
-    plant_tree(&from.join("src"), &to.join("src"), Path::new(""), &mut found)?;
+    plant_tree(
+        &from.join("src"),
+        &to.join("src"),
+        Path::new(""),
+        &mut found,
+    )?;
     for (fault, found) in FAULTS.iter().zip(found) {
         if found != fault.edits.len() {
             return Err(format!(
@@ -59,7 +64,11 @@ fn plant_tree(from: &Path, to: &Path, name: &Path, found: &mut [usize]) -> Resul
         }
         let mut text = read(&from)?;
         for (fault, found) in FAULTS.iter().zip(found.iter_mut()) {
-            for edit in fault.edits.iter().filter(|edit| Path::new(edit.file) == name) {
+            for edit in fault
+                .edits
+                .iter()
+                .filter(|edit| Path::new(edit.file) == name)
+            {
                 if text.matches(edit.original).count() != 1 {
                     let times = text.matches(edit.original).count();
                     return Err(format!(

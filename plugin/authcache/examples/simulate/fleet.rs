@@ -20,9 +20,9 @@ const REPEAT_EVERY: u64 = 50;
 
 /// Plays all runs.
 pub(crate) fn play(options: &Options, wanted: &Wanted) -> Summary {
-    let threads = options.threads.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-    });
+    let threads = options
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let next = AtomicU64::new(0);
     let enough = AtomicBool::new(false);
     let summary = Mutex::new(Summary::default());

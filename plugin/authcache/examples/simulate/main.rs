@@ -62,7 +62,13 @@ fn replay(scenario: &Scenario, shrinks: bool) -> ExitCode {
     };
     let (outcome, trace) = run(&shorter, Trace::told());
     let Scenario { acts, .. } = &shorter;
-    println!("{:#?}", Scenario { acts: Vec::new(), ..shorter.clone() });
+    println!(
+        "{:#?}",
+        Scenario {
+            acts: Vec::new(),
+            ..shorter.clone()
+        }
+    );
     println!("{} acts", acts.len());
     for line in trace.into_lines() {
         println!("{line}");

@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// No process and no VM dies.
     #[arg(long)]
     no_crashes: bool,
+    /// Counts every unit over a limit as a violation, whatever the mode promises.
+    #[arg(long)]
+    exact: bool,
     /// What the gateways are told that the backend takes to count a report, in milliseconds.
     #[arg(long, value_name = "MS")]
     settle_delay_ms: Option<u64>,
@@ -75,6 +78,8 @@ pub(crate) struct Options {
 enum ModeName {
     Off,
     Fast,
+    Balanced,
+    Strict,
 }
 
 impl Options {
@@ -97,10 +102,13 @@ impl Options {
             mode: self.mode.map(|mode| match mode {
                 ModeName::Off => Mode::Off,
                 ModeName::Fast => Mode::Fast,
+                ModeName::Balanced => Mode::Balanced,
+                ModeName::Strict => Mode::Strict,
             }),
             gateways: self.gateways.map(usize::from),
             workers: self.workers.map(usize::from),
             no_crashes: self.no_crashes,
+            exact: self.exact,
             traffic: measures.then_some(traffic),
             settle_delay_ms: self.settle_delay_ms,
             report_lag_ms: self.report_lag_ms,
@@ -115,8 +123,9 @@ impl Options {
             Some(path) if path.as_os_str() == "-" => std::io::stdout()
                 .write_all(text.as_bytes())
                 .map_err(|error| format!("standard output: {error}")),
-            Some(path) => std::fs::write(path, text)
-                .map_err(|error| format!("{}: {error}", path.display())),
+            Some(path) => {
+                std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+            }
         }
     }
 }

@@ -41,7 +41,8 @@ impl Summary {
         self.overshoot_units = self.overshoot_units.max(over.units);
         self.overshoot_percent = self.overshoot_percent.max(over.percent);
         let here = (over.units, outcome.seed);
-        let is_worse = |worst: (u64, u64)| here.0 > worst.0 || (here.0 == worst.0 && here.1 < worst.1);
+        let is_worse =
+            |worst: (u64, u64)| here.0 > worst.0 || (here.0 == worst.0 && here.1 < worst.1);
         if self.worst.is_none_or(is_worse) {
             self.worst = Some(here);
         }
@@ -65,9 +66,10 @@ impl Summary {
     }
 
     pub(crate) fn to_json(&self) -> String {
-        let violated = self.found.iter().map(|(seed, (rule, what))| {
-            json!({ "seed": seed, "rule": rule, "what": what })
-        });
+        let violated = self
+            .found
+            .iter()
+            .map(|(seed, (rule, what))| json!({ "seed": seed, "rule": rule, "what": what }));
         let value = json!({
             "runs": self.runs,
             "violations": self.violations,
@@ -107,7 +109,10 @@ impl Summary {
             self.events,
         );
         if let Some(seed) = self.found.keys().next() {
-            let _ = writeln!(text, "the history: the same options with --replay {seed} --shrink");
+            let _ = writeln!(
+                text,
+                "the history: the same options with --replay {seed} --shrink"
+            );
         }
         text
     }
