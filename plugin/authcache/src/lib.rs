@@ -24,6 +24,7 @@ pub mod hierarchy;
 pub mod ids;
 pub mod key;
 pub mod lease;
+pub mod leased;
 pub mod mapping;
 pub mod protocol;
 pub mod quota;

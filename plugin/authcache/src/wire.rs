@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::ids::MetricName;
 use crate::key::{CredentialKind, KeyDigest};
 use crate::lease::slot::Tag;
+use crate::lease::wallet::{Spent, Wallet};
 use crate::record::{Reading, Uncovered};
 use crate::refusal::Refusal;
 use crate::service::{Route, ServedService};
@@ -88,6 +89,27 @@ pub struct AccountUsage {
     pub refresh_due: bool,
     /// The usage.
     pub entries: Vec<UsageEntry>,
+    /// What was used of leases so far, this usage included.
+    pub statement: Option<Statement>,
+}
+
+/// What a worker used of its leases of one application.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Statement {
+    /// The life of the slot that it leased from.
+    pub born: UnixMillis,
+    /// What it used of each limit in its window.
+    pub spent: Vec<Spent>,
+}
+
+impl Statement {
+    /// The statement of a wallet; `None` when nothing was ever leased.
+    pub fn of(wallet: &Wallet) -> Option<Self> {
+        wallet.shape().map(|_| Self {
+            born: wallet.born(),
+            spent: wallet.statement().collect(),
+        })
+    }
 }
 
 /// Usage of one metric in one minute.
@@ -173,8 +195,12 @@ pub enum RefreshOutcome {
 }
 
 impl UsageMessage {
-    /// The message that hands over a table.
-    pub fn of(worker: Worker, table: &UsageTable) -> Self {
+    /// The message that hands over a table, with the `statement` of each account.
+    pub fn of(
+        worker: Worker,
+        table: &UsageTable,
+        statement: impl Fn(&Account) -> Option<Statement>,
+    ) -> Self {
         let mut numbers: Vec<u32> = Vec::new();
         let mut services = Vec::new();
         let mut accounts = Vec::with_capacity(table.accounts().len());
@@ -186,7 +212,9 @@ impl UsageMessage {
                 services.push(ServiceHeader::of(&account.service));
                 numbers.len() - 1
             });
-            accounts.push(AccountUsage::of(account, service));
+            let mut usage = AccountUsage::of(account, service);
+            usage.statement = statement(account);
+            accounts.push(usage);
         }
         Self {
             worker,
@@ -246,6 +274,7 @@ impl AccountUsage {
             credential: account.key.credential().to_owned(),
             refresh_due: account.refresh_due,
             entries: entries.collect(),
+            statement: None,
         }
     }
 }

@@ -4,12 +4,15 @@
 
 mod support;
 
+use std::rc::Rc;
+
 use authcache::callout::{CallKind, CallOutcome, Callout};
 use authcache::config::{CacheSettings, Mode, ReportRetry};
 use authcache::counters::Counter;
 use authcache::ids::{MetricName, ServiceId, ServiceToken};
 use authcache::key::CredentialKind;
 use authcache::service::{FlushPolicy, Policy, Route};
+use authcache::shared::memory::Memory;
 use authcache::sync_flow::{LossCause, MAX_IN_FLIGHT, SyncFlow, SyncStep};
 use authcache::time::{Period, UnixMillis};
 use authcache::usage::MetricIndex;
@@ -56,6 +59,7 @@ fn message(flush: FlushPolicy, applications: &[&str], at: UnixMillis, amount: u6
             amount,
             total: amount,
         }],
+        statement: None,
     };
     UsageMessage {
         worker: Worker {
@@ -100,7 +104,7 @@ fn usage_survives_every_kind_of_failure() {
         answer(403, ""),
         answer(301, ""),
     ] {
-        let mut sync = SyncFlow::new(1);
+        let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
         sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 7), NOW);
         let mut at = NOW.plus_ms(1_000);
         for _ in 0..5 {
@@ -125,7 +129,7 @@ fn usage_survives_every_kind_of_failure() {
 
 #[test]
 fn a_refused_report_is_kept_and_told_once_until_one_is_accepted() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     let refused = answer(403, r#"<error code="service_token_invalid">no</error>"#);
     sync.on_usage(&message(PERIODICAL, &["ada", "bob"], NOW, 7), NOW);
     let mut told = 0;
@@ -157,7 +161,7 @@ fn a_refused_report_is_kept_and_told_once_until_one_is_accepted() {
 
 #[test]
 fn one_application_goes_into_one_report() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(PERIODICAL, &["ada", "bob"], NOW, 1), NOW);
     let under_way = reports(&mut sync, NOW.plus_ms(1_000));
     assert_eq!(under_way.len(), 2);
@@ -176,7 +180,7 @@ fn one_application_goes_into_one_report() {
 
 #[test]
 fn usage_older_than_a_day_is_given_up_and_the_rest_is_sent() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 7), NOW);
     let recent = NOW.plus_ms(DAY_MS - 3_600_000);
     sync.on_usage(&message(PERIODICAL, &["ada"], recent, 5), recent);
@@ -201,7 +205,7 @@ fn each_flush_mode_reports_with_a_fixed_set_of_applications() {
         interval_ms: None,
         idle_ms: None,
     };
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     for n in 1..10 {
         sync.on_usage(&message(capacity, &["ada"], NOW, 1), NOW);
         assert!(reports(&mut sync, NOW.plus_ms(n * 3_600_000)).is_empty());
@@ -218,7 +222,7 @@ fn each_flush_mode_reports_with_a_fixed_set_of_applications() {
     );
     assert!(reports(&mut sync, NOW.plus_ms(10 * 3_600_000)).is_empty());
 
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 1_000_000), NOW);
     assert!(reports(&mut sync, NOW.plus_ms(999)).is_empty());
     assert_eq!(reports(&mut sync, NOW.plus_ms(1_000)).len(), 1);
@@ -228,10 +232,10 @@ fn each_flush_mode_reports_with_a_fixed_set_of_applications() {
         interval_ms: Some(60_000),
         idle_ms: Some(2_000),
     };
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(both, &["ada"], NOW, 10), NOW);
     assert_eq!(reports(&mut sync, NOW).len(), 1);
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(both, &["ada"], NOW, 1), NOW);
     assert!(reports(&mut sync, NOW.plus_ms(1_999)).is_empty());
     assert_eq!(
@@ -245,7 +249,7 @@ fn each_flush_mode_reports_with_a_fixed_set_of_applications() {
 fn calls_in_flight_and_per_second_are_bounded() {
     let names: Vec<String> = (0..1_000).map(|n| format!("app{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     let mut batch = message(PERIODICAL, &names, NOW, 1);
     batch.services[0].route.calls_per_second = 100;
     sync.on_usage(&batch, NOW);
@@ -276,7 +280,7 @@ fn calls_in_flight_and_per_second_are_bounded() {
 
 #[test]
 fn many_minutes_are_split_into_reports_that_the_backend_takes() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     let minutes = 1_400;
     for minute in 0..minutes {
         let at = NOW.plus_ms(minute * 60_000);
@@ -313,7 +317,7 @@ fn many_minutes_are_split_into_reports_that_the_backend_takes() {
 
 #[test]
 fn an_application_that_nobody_names_is_forgotten_once_everything_is_confirmed() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 1), NOW);
     let (id, _) = reports(&mut sync, NOW.plus_ms(1_000)).remove(0);
     sync.on_outcome(id, &accepted(), NOW.plus_ms(1_000));
@@ -343,7 +347,7 @@ fn a_report_that_may_have_been_counted_is_sent_again_or_not_as_configured() {
         (ReportRetry::AtMostOnce, answer(503, "overflow"), 7, 0),
         (ReportRetry::AtMostOnce, answer(500, ""), 7, 0),
     ] {
-        let mut sync = SyncFlow::new(1);
+        let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
         let mut usage = message(PERIODICAL, &["ada"], NOW, 7);
         usage.services[0].route.policy.report_retry = retry;
         sync.on_usage(&usage, NOW);
@@ -360,7 +364,7 @@ fn a_report_that_may_have_been_counted_is_sent_again_or_not_as_configured() {
 
 #[test]
 fn usage_that_waits_for_hours_takes_no_more_room_than_its_hours() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     let start = Period::Day.window(NOW).start;
     let mut at = start;
     for minute in 0..20 * 60 {

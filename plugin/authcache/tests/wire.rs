@@ -6,6 +6,7 @@ use authcache::config::CacheSettings;
 use authcache::ids::{MetricName, ServiceId, ServiceToken};
 use authcache::key::{CredentialKind, KeyDigest};
 use authcache::lease::slot::Tag;
+use authcache::lease::wallet::Spent;
 use authcache::record::{LimitReading, Reading, Uncovered};
 use authcache::refusal::Refusal;
 use authcache::service::{FlushPolicy, Policy, Route};
@@ -13,7 +14,7 @@ use authcache::time::{Period, UnixMillis, Window};
 use authcache::usage::MetricIndex;
 use authcache::wire::{
     AccountUsage, AnswerMessage, AnswerOutcome, News, RefreshMessage, RefreshOutcome,
-    ServiceHeader, UsageEntry, UsageMessage, VERSION, WireError, Worker,
+    ServiceHeader, Statement, UsageEntry, UsageMessage, VERSION, WireError, Worker,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -96,6 +97,13 @@ fn usage_message() -> impl Strategy<Value = UsageMessage> {
                 credential,
                 refresh_due,
                 entries,
+                statement: Some(Statement {
+                    born: UnixMillis(service as u64),
+                    spent: vec![Spent {
+                        ends: UnixMillis(7),
+                        amount: 9,
+                    }],
+                }),
             },
         );
     (

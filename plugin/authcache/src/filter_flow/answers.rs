@@ -5,11 +5,12 @@
 use std::rc::Rc;
 
 use super::cached::{self, Asked, Cached, Why};
-use super::flights::Waiter;
-use super::{FilterFlow, FlightId, Question, Resolution, Resumption};
-use crate::callout::{CallOutcome, Reply};
+use super::flights::{Flight, Waiter};
+use super::{FilterFlow, FlightId, Question, Resolution, Resumption, leases};
+use crate::callout::{CallKind, CallOutcome, Reply};
 use crate::counters::Counter;
 use crate::key::KeyRef;
+use crate::leased::LeasedRecord;
 use crate::record::{Reading, Record};
 use crate::refusal::Refusal;
 use crate::reply::{Denial, DenialKind};
@@ -41,27 +42,48 @@ impl FilterFlow {
         outcome: &CallOutcome,
         now: UnixMillis,
     ) -> Vec<Resumption> {
-        let Some(flight) = self.flights.finish(id) else {
+        let Some(mut flight) = self.flights.finish(id) else {
             return Vec::new();
         };
         let reply = outcome.reply();
-        count_authrep(worker, &reply);
+        let kind = self.kind_of(&flight);
+        count_call(worker, kind, &reply);
+        self.settle_charge(worker, &mut flight, outcome, &reply, now);
         self.pass_on(worker, &flight, &reply);
-        let (first, others) = self.learn(worker, &flight.question, &reply, flight.started, now);
+        let (first, others) = self.learn(worker, &flight, kind, &reply, now);
+        if self.asks_for_less(worker, &mut flight, &reply, now) {
+            self.resend(flight);
+            return Vec::new();
+        }
         let mut resumptions = Vec::new();
-        if let Some((stream, _)) = flight.first {
+        let mut waiters = Vec::new();
+        if let Some((stream, deadline)) = flight.first {
             let resolution = match first {
                 Some(Denial {
                     kind: DenialKind::Backend,
                     ..
-                }) => self.on_outage(worker, &flight.question, now),
-                Some(denial) => self.refuse(worker, &denial),
-                None => self.admit(worker),
+                }) => Some(self.on_outage(worker, &flight.question, now)),
+                Some(denial) => Some(self.refuse(worker, &denial)),
+                None if kind == CallKind::Authrep => Some(self.admit(worker)),
+                None => None,
             };
-            self.waiting.remove(&stream);
-            resumptions.push(Resumption { stream, resolution });
+            match resolution {
+                Some(resolution) => {
+                    self.waiting.remove(&stream);
+                    resumptions.push(Resumption { stream, resolution });
+                }
+                // What was asked counted nothing: it is decided like the others.
+                None => waiters.push(Waiter {
+                    stream,
+                    question: flight.question.clone(),
+                    deadline,
+                }),
+            }
         }
-        for waiter in flight.others {
+        waiters.extend(std::mem::take(&mut flight.others));
+        let paid = self.spread(worker, &flight, &reply, &mut waiters, now);
+        resumptions.extend(paid);
+        for waiter in waiters {
             let stream = waiter.stream;
             self.waiting.remove(&stream);
             let asked = &flight.question;
@@ -92,11 +114,16 @@ impl FilterFlow {
             }
             RefreshOutcome::Reading { reading, uncovered } => {
                 let lifetimes = self.lifetimes(worker);
+                let names = served.metric_names();
+                if let Some(record) = worker.leased.peek_mut(application.0, |known| known.is(key)) {
+                    let plan = worker.plans.find(served.number, reading, names);
+                    record.refresh(plan, reading, lifetimes);
+                    return;
+                }
                 let record = worker
                     .records
                     .peek_mut(application.0, |known| known.is(key));
                 if let Some(record) = record {
-                    let names = served.metric_names();
                     record.refresh(reading, names, uncovered, lifetimes);
                 }
             }
@@ -108,11 +135,14 @@ impl FilterFlow {
     fn learn(
         &self,
         worker: &mut WorkerState,
-        question: &Question,
+        flight: &Flight,
+        kind: CallKind,
         reply: &Reply,
-        started: UnixMillis,
         now: UnixMillis,
     ) -> (Option<Denial>, ForOthers) {
+        let (question, started) = (&flight.question, flight.started);
+        // A denied call counts nothing.
+        let nothing = Usage::default();
         let outage = (Some(DenialKind::Backend.into()), ForOthers::Outage);
         let Some(served) = self.services.get(question.service) else {
             return outage;
@@ -123,16 +153,18 @@ impl FilterFlow {
             Reply::Failed => outage,
             Reply::Allowed(status) => {
                 let reading = Reading::of(status, started);
-                let others = self.store(worker, served, &asked, &reading, asked.usage, now);
+                let own = match kind {
+                    CallKind::Authrep => asked.usage,
+                    _ => &nothing,
+                };
+                let others = self.store(worker, served, &asked, &reading, own, now);
                 (None, others)
             }
             Reply::Exceeded(status) => {
                 let denial = self.exceeded(question, status.as_ref(), now);
-                // A denied call counts nothing.
-                let own = Usage::default();
                 let others = status.as_ref().map_or(ForOthers::Alone, |status| {
                     let reading = Reading::of(status, started);
-                    self.store(worker, served, &asked, &reading, &own, now)
+                    self.store(worker, served, &asked, &reading, &nothing, now)
                 });
                 (Some(denial), others)
             }
@@ -155,6 +187,9 @@ impl FilterFlow {
         own: &Usage,
         now: UnixMillis,
     ) -> ForOthers {
+        if served.route.policy.mode.leases() {
+            return self.store_leased(worker, served, asked, reading, now);
+        }
         let lifetimes = self.lifetimes(worker);
         let (hash, key) = asked.application();
         let tally = worker.tally();
@@ -181,6 +216,44 @@ impl FilterFlow {
         ForOthers::Record
     }
 
+    /// The same for an application with leases: its counters go into the slot.
+    fn store_leased(
+        &self,
+        worker: &mut WorkerState,
+        served: &Rc<ServedService>,
+        asked: &Asked<'_>,
+        reading: &Reading,
+        now: UnixMillis,
+    ) -> ForOthers {
+        let lifetimes = self.lifetimes(worker);
+        let (hash, key) = asked.application();
+        let names = served.metric_names();
+        let plan = worker.plans.find(served.number, reading, names);
+        let tag = key.tag();
+        let until = now.plus_ms(lifetimes.usable_ms);
+        if let Some(record) = worker.leased.find(hash, |known| known.is(key)) {
+            record.refresh(plan, reading, lifetimes);
+        } else {
+            let record = LeasedRecord::new(tag, plan, reading, lifetimes);
+            if worker
+                .leased
+                .insert(hash, key.to_owned(), record, now)
+                .is_err()
+            {
+                return ForOthers::Alone;
+            }
+        }
+        if let Some(record) = worker.leased.find(hash, |known| known.is(key)) {
+            // Limits are checked last: key and metrics were right, whatever the limits said.
+            record.learn_metrics(asked.usage, until);
+            if asked.has_keys() {
+                record.keys.learn(asked.digest(), now, until);
+            }
+        }
+        leases::install(worker, served, tag, reading, now);
+        ForOthers::Record
+    }
+
     /// Remembers a definite refusal, and ends the record where it concerns the whole application.
     pub(super) fn note_refusal(
         &self,
@@ -197,6 +270,11 @@ impl FilterFlow {
         };
         if subject == Subject::Application
             && let Some(record) = worker.records.peek_mut(hash, |known| known.is(key))
+        {
+            record.refuse(refusal, now);
+        }
+        if subject == Subject::Application
+            && let Some(record) = worker.leased.peek_mut(hash, |known| known.is(key))
         {
             record.refuse(refusal, now);
         }
@@ -241,8 +319,8 @@ impl FilterFlow {
                 Some(self.refuse(worker, &DenialKind::Backend.into()))
             }
             Cached::Ask(why) => {
-                self.depart(waiter, share && why == Why::Unknown, now);
-                None
+                let denied = self.depart(worker, waiter, (why, share), now).err()?;
+                Some(self.refuse(worker, &denied))
             }
         }
     }
@@ -257,11 +335,23 @@ fn concerns(refusal: Refusal, other: &Question, asked: &Question) -> bool {
     }
 }
 
-/// Counts the outcome of an authrep.
-pub(super) fn count_authrep(worker: &mut WorkerState, reply: &Reply) {
+/// Counts the outcome of a call.
+pub(super) fn count_call(worker: &mut WorkerState, kind: CallKind, reply: &Reply) {
+    let (ok, denied, failed) = match kind {
+        CallKind::Authorize => (
+            Counter::AuthorizeOk,
+            Counter::AuthorizeDenied,
+            Counter::AuthorizeFailed,
+        ),
+        _ => (
+            Counter::AuthrepOk,
+            Counter::AuthrepDenied,
+            Counter::AuthrepFailed,
+        ),
+    };
     worker.counters.one(match reply {
-        Reply::Allowed(_) => Counter::AuthrepOk,
-        Reply::Exceeded(_) | Reply::Refused(..) => Counter::AuthrepDenied,
-        Reply::Failed => Counter::AuthrepFailed,
+        Reply::Allowed(_) => ok,
+        Reply::Exceeded(_) | Reply::Refused(..) => denied,
+        Reply::Failed => failed,
     });
 }

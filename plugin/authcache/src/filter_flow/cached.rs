@@ -4,10 +4,11 @@
 
 use std::rc::Rc;
 
+use super::leases;
 use crate::credentials::CredentialRef;
 use crate::key::{CredentialKind, KeyDigest, KeyRef};
 use crate::quota::Limit;
-use crate::record::{Decision, Record};
+use crate::record::{AcceptedKeys, Decision};
 use crate::reply::{Denial, DenialKind, RateLimit};
 use crate::service::ServedService;
 use crate::time::{UnixMillis, Window};
@@ -52,6 +53,10 @@ pub(super) enum Why {
     Key,
     /// There is a record, and it cannot tell what one of the metrics counts for.
     Metric,
+    /// There is a record and no way to lease.
+    Alone,
+    /// What may be handed out is, and the limit is not reached: a call may pay for so many.
+    Red { times: u64 },
 }
 
 impl<'a> Asked<'a> {
@@ -111,7 +116,12 @@ pub(super) fn decide(
     asked: &Asked<'_>,
     now: UnixMillis,
 ) -> Cached {
-    match from_record(worker, service, asked, now) {
+    let decided = if service.route.policy.mode.leases() {
+        leases::from_lease(worker, service, asked, now)
+    } else {
+        from_record(worker, service, asked, now)
+    };
+    match decided {
         Ok(cached) => cached,
         Err(why) => remembered(worker, asked, now).map_or(Cached::Ask(why), Cached::Deny),
     }
@@ -134,9 +144,9 @@ pub(super) fn limit_denial(limit: Option<&Limit>, now: UnixMillis) -> Denial {
     }
 }
 
-/// Whether the record knows the application key to be valid.
-pub(super) fn accepts(record: &Record, asked: &Asked<'_>, now: UnixMillis) -> bool {
-    !asked.has_keys() || record.keys.accept_any() || record.keys.accept(asked.digest(), now)
+/// Whether the application key is known to be valid.
+pub(super) fn accepts(keys: &AcceptedKeys, asked: &Asked<'_>, now: UnixMillis) -> bool {
+    !asked.has_keys() || keys.accept_any() || keys.accept(asked.digest(), now)
 }
 
 fn from_record(
@@ -152,7 +162,7 @@ fn from_record(
         worker.demands = demands;
         return Err(Why::Unknown);
     };
-    let decision = if accepts(record, asked, now) {
+    let decision = if accepts(&record.keys, asked, now) {
         record.decide(asked.usage, now, &mut demands)
     } else {
         worker.demands = demands;
@@ -170,7 +180,9 @@ fn from_record(
         }
     };
     if wants_refresh {
-        worker.table.note_refresh_due(asked.application(), service);
+        worker
+            .table
+            .note_account(asked.application(), service, true);
     }
     worker.demands = demands;
     cached

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashTable;
 
+use super::leases::Charged;
 use super::{FlightId, Question, StreamId};
 use crate::key::{CacheKey, KeyRef};
 use crate::lease::slot::Tag;
@@ -33,6 +34,10 @@ pub(super) struct Flight {
     pub(super) started: UnixMillis,
     /// Whether the other workers wait for the answer too.
     pub(super) claimed: bool,
+    /// How many requests the call pays for, where it is one that may pay for several.
+    pub(super) prepays: Option<u64>,
+    /// What the call uses, noted in the slot.
+    pub(super) charged: Charged,
     /// Until when the answer of another worker is awaited.
     abroad_until: Option<UnixMillis>,
     shared_as: Option<(u64, CacheKey)>,
@@ -46,6 +51,8 @@ pub(super) struct Flights {
     shared: HashTable<Shared>,
     to_send: VecDeque<FlightId>,
     next: u64,
+    /// Charges of calls that were never made.
+    unused: Vec<(usize, Charged)>,
 }
 
 #[derive(Debug)]
@@ -83,9 +90,56 @@ impl Flights {
             if flight.first.is_some() || flight.promote() {
                 return Some(id);
             }
-            self.finish(id);
+            if let Some(flight) = self.finish(id) {
+                self.unused.push((flight.question.service, flight.charged));
+            }
         }
         None
+    }
+
+    /// Charges of calls that were never made, each with the place of its service.
+    pub(super) fn take_unused(&mut self) -> Vec<(usize, Charged)> {
+        std::mem::take(&mut self.unused)
+    }
+
+    /// Lets a request wait for a call that pays for others like it, if one is there.
+    pub(super) fn join_prepaid(&mut self, waiter: Waiter) -> Result<FlightId, Waiter> {
+        let like = |flight: &&mut Flight| {
+            flight.prepays.is_some()
+                && flight.question.service == waiter.question.service
+                && flight.question.credential == waiter.question.credential
+                && flight.question.usage == waiter.question.usage
+        };
+        let mut flights = self.flights.iter_mut();
+        match flights.find(|(_, flight)| like(flight)) {
+            Some((id, flight)) => {
+                flight.others.push(waiter);
+                Ok(*id)
+            }
+            None => Err(waiter),
+        }
+    }
+
+    /// The call of the flight is of its own usage, `prepays` as much where that is given.
+    pub(super) fn pay(&mut self, id: FlightId, prepays: Option<u64>, charged: Charged) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.prepays = prepays;
+            flight.charged = charged;
+        }
+    }
+
+    /// Sends a flight once more, after an answer that left everything open.
+    pub(super) fn resend(&mut self, flight: Flight) -> FlightId {
+        let id = FlightId(self.next);
+        self.next += 1;
+        self.flights.insert(id, flight);
+        self.to_send.push_back(id);
+        id
+    }
+
+    /// A flight.
+    pub(super) fn get(&self, id: FlightId) -> Option<&Flight> {
+        self.flights.get(&id)
     }
 
     /// The application that others may ask about too, if the flight is one that can be shared.
@@ -125,11 +179,6 @@ impl Flights {
                 self.to_send.push_back(*id);
             }
         }
-    }
-
-    /// What a flight asks.
-    pub(super) fn question(&self, id: FlightId) -> Option<&Question> {
-        self.flights.get(&id).map(|flight| &flight.question)
     }
 
     /// Ends a flight.
@@ -210,6 +259,8 @@ impl Flights {
                 others: Vec::new(),
                 started: now,
                 claimed: false,
+                prepays: None,
+                charged: Charged::default(),
                 abroad_until: None,
                 shared_as: application,
             },

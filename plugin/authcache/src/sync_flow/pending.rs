@@ -147,6 +147,13 @@ impl Pending {
         transactions
     }
 
+    /// Minute, metric and sum of everything.
+    pub(super) fn sums(&self) -> impl Iterator<Item = (UnixMillis, &MetricName, u64)> {
+        self.parts
+            .iter()
+            .map(|((minute, metric), sources)| (*minute, metric, sum(sources)))
+    }
+
     /// The part of one worker.
     pub(super) fn of(&self, source: SourceId) -> Vec<(String, UnixMillis, u64)> {
         self.parts

@@ -7,6 +7,7 @@ use authcache::callout::{CallOutcome, Callout};
 use authcache::config::Settings;
 use authcache::counters::Counter;
 use authcache::filter_flow::{FilterFlow, FlightId, Resolution, Resumption, Step, StreamId};
+use authcache::shared::SharedData;
 use authcache::shared::memory::Memory;
 use authcache::sync_flow::{SyncFlow, SyncStep};
 use authcache::time::UnixMillis;
@@ -52,6 +53,7 @@ pub(crate) struct World {
     pub(crate) latency_ms: u64,
     /// Whether the sync side takes messages.
     pub(crate) sync_is_up: bool,
+    lost: Vec<usize>,
     events: BTreeMap<(UnixMillis, u64), Event>,
     order: u64,
     next_stream: u32,
@@ -70,11 +72,12 @@ impl World {
             now: NOW,
             backend,
             workers: workers.collect(),
-            sync: SyncFlow::new(9),
+            sync: SyncFlow::new(9, Rc::clone(&shared) as Rc<dyn SharedData>),
             shared: Rc::clone(&shared),
             fates: BTreeMap::new(),
             latency_ms: 5,
             sync_is_up: true,
+            lost: Vec::new(),
             events: BTreeMap::new(),
             order: 0,
             next_stream: 1,
@@ -127,6 +130,11 @@ impl World {
         self.now = end;
     }
 
+    /// Ends a worker as a trap does: what it knows is lost, and nobody is told.
+    pub(crate) fn lose_worker(&mut self, place: usize) {
+        self.lost.push(place);
+    }
+
     /// Lets time pass until everything is confirmed.
     pub(crate) fn drain(&mut self, most_ms: u64) {
         let end = self.now.plus_ms(most_ms);
@@ -143,7 +151,9 @@ impl World {
         let tables = self
             .workers
             .iter()
-            .filter_map(|(_, worker)| worker.message(0));
+            .enumerate()
+            .filter(|(place, _)| !self.lost.contains(place))
+            .filter_map(|(_, (_, worker))| worker.message(0));
         let waiting: u64 = tables
             .flat_map(|message| message.accounts)
             .flat_map(|account| account.entries)
@@ -252,6 +262,9 @@ impl World {
     }
 
     fn worker_tick(&mut self, place: usize) {
+        if self.lost.contains(&place) {
+            return;
+        }
         self.at(TICK_MS, Event::WorkerTick(place));
         let (flow, worker) = &mut self.workers[place];
         let expired = flow.on_tick(worker, self.now);
