@@ -87,8 +87,9 @@ impl Gateway {
     pub(crate) fn new(scenario: &Scenario, number: usize) -> Self {
         let settings = scenario.settings(number);
         let mut dice = Dice::new(scenario.seed, 100 + number as u64);
+        let shared: Rc<Memory> = Rc::default();
         let sync = SyncSide {
-            flow: SyncFlow::new(dice.next()),
+            flow: SyncFlow::new(dice.next(), Rc::<Memory>::clone(&shared)),
             life: 0,
             up: true,
             paused_until: 0,
@@ -101,7 +102,7 @@ impl Gateway {
             workers: Vec::new(),
             sync,
             usage: VecDeque::new(),
-            shared: Rc::new(Memory::default()),
+            shared,
             lives: 0,
         };
         for worker in 0..scenario.workers {
@@ -125,8 +126,7 @@ impl Gateway {
             jitter: dice.next(),
             generation: dice.next(),
         };
-        let shared: Rc<Memory> = Rc::clone(&self.shared);
-        let state = WorkerState::new(seeds, shared);
+        let state = WorkerState::new(seeds, Rc::<Memory>::clone(&self.shared));
         let clock = self.clock(now);
         let mut vm = Vm {
             place: Place {
@@ -149,7 +149,7 @@ impl Gateway {
     /// The sync side's next life, which knows nothing.
     pub(crate) fn restart_sync(&mut self) {
         self.sync = SyncSide {
-            flow: SyncFlow::new(self.dice.next()),
+            flow: SyncFlow::new(self.dice.next(), Rc::<Memory>::clone(&self.shared)),
             life: self.sync.life + 1,
             up: true,
             paused_until: 0,
@@ -194,14 +194,18 @@ impl Vm {
         flow.set_queue(self.queue(number));
         self.flows.push(Some(flow));
         self.news.push(VecDeque::new());
-        self.drop_idle_flows();
+        self.drop_idle_flows(now);
     }
 
-    pub(crate) fn drop_idle_flows(&mut self) {
+    /// Ends configurations that were replaced, after their last request.
+    pub(crate) fn drop_idle_flows(&mut self, now: UnixMillis) {
         let current = self.current();
-        for (number, flow) in (0..current).zip(&mut self.flows) {
-            if flow.is_some() && !self.waiting.values().any(|waiting| waiting.flow == number) {
-                *flow = None;
+        for (number, ended) in (0..current).zip(&mut self.flows) {
+            if self.waiting.values().any(|waiting| waiting.flow == number) {
+                continue;
+            }
+            if let Some(mut flow) = ended.take() {
+                flow.on_end(&mut self.state, now);
             }
         }
     }

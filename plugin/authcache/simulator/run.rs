@@ -116,7 +116,8 @@ impl World<'_> {
         self.check_shared_data();
         let (by_workers, by_sync) = self.given_up();
         self.audit.check_accounts(now, by_workers);
-        self.audit.check_reports(now, pending, by_sync);
+        let buried = self.buried();
+        self.audit.check_reports(now, pending, by_sync, buried);
     }
 
     /// What the VMs of a process share is bounded, whatever happened.
@@ -132,6 +133,15 @@ impl World<'_> {
                 });
             }
         }
+    }
+
+    /// Units that were taken for used.
+    fn buried(&self) -> u64 {
+        let syncs = self.gateways.iter().map(|gateway| {
+            let counters = &gateway.sync.flow.counters;
+            counters.value(Counter::UsageBuried)
+        });
+        self.audit.buried + syncs.sum::<u64>()
     }
 
     /// Units that workers never put into a table, and those that sync sides gave up.

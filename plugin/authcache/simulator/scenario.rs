@@ -170,7 +170,18 @@ impl Scenario {
         // One worker that knows all usage is held to the limit in every mode.
         let solo = dice.chance(200);
         let (gateways, workers) = if solo { (1, 1) } else { (gateways, workers) };
-        let mode = dice.pick(&[Mode::Fast, Mode::Fast, Mode::Fast, Mode::Off]);
+        let mode = dice.pick(&[
+            Mode::Off,
+            Mode::Fast,
+            Mode::Fast,
+            Mode::Balanced,
+            Mode::Balanced,
+            Mode::Balanced,
+            Mode::Strict,
+            Mode::Strict,
+            Mode::Strict,
+            Mode::Strict,
+        ]);
         let settle_delay_ms = dice.pick(&[0, 100, 300, 300, 1_000]);
         let settle_delay_ms = wanted.settle_delay_ms.unwrap_or(settle_delay_ms);
         let lag_ms = wanted
@@ -263,7 +274,7 @@ impl Scenario {
         };
         let mut scenario = Self {
             seed,
-            mode: wanted.mode.unwrap_or(Mode::Fast),
+            mode: wanted.mode.unwrap_or(Mode::Balanced),
             gateways,
             workers: wanted.workers.unwrap_or(2),
             start: UnixMillis(BASE + dice.below(MINUTE_MS)),

@@ -350,6 +350,7 @@ impl<'a> World<'a> {
     }
 
     fn leave(&mut self, gateway: usize, worker: usize) {
+        let clock = self.gateways[gateway].clock(self.now);
         let vm = &mut self.gateways[gateway].workers[worker];
         let Some((stream, waiting)) = vm.waiting.pop_first() else {
             return;
@@ -360,7 +361,7 @@ impl<'a> World<'a> {
         {
             flow.on_gone(stream);
         }
-        vm.drop_idle_flows();
+        vm.drop_idle_flows(clock);
     }
 
     fn trap(&mut self, gateway: usize, worker: usize) {
@@ -406,6 +407,7 @@ impl<'a> World<'a> {
         if sync.up {
             self.audit.lost += sync.flow.pending();
             self.audit.given_up_by_syncs += given_up(&sync.flow);
+            self.audit.buried += sync.flow.counters.value(Counter::UsageBuried);
         }
     }
 
@@ -827,8 +829,9 @@ impl<'a> World<'a> {
                 self.admit(place, &waiting.sending, may_be_policy);
             }
         }
+        let clock = self.gateways[place.gateway].clock(now);
         if let Some(vm) = self.vm(place) {
-            vm.drop_idle_flows();
+            vm.drop_idle_flows(clock);
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct Options {
     /// The share of the load that goes to the first gateway, from 0 to 1 [default: even].
     #[arg(long, value_name = "SHARE")]
     uneven: Option<f64>,
-    /// The mode of the cache [default: drawn; `fast` with traffic options].
+    /// The mode of the cache [default: drawn; `balanced` with traffic options].
     #[arg(long, value_enum, value_name = "M")]
     mode: Option<ModeName>,
     /// No process and no VM dies.
