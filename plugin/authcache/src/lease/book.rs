@@ -30,6 +30,7 @@ struct Account {
     ends: UnixMillis,
     spent: Marks,
     accepted: Marks,
+    readings: Marks,
 }
 
 #[derive(Clone, Debug)]
@@ -131,15 +132,26 @@ impl Book {
         }
     }
 
+    /// Notes a reading that was installed.
+    pub fn read(&mut self, slot: &Slot) {
+        for (account, limit) in self.limits.iter_mut().zip(&slot.limits) {
+            if account.ends == limit.window.end {
+                account.readings.note(limit.asked_at, limit.read);
+            }
+        }
+    }
+
     /// What to install with a reading, limit by limit.
     pub fn own(&mut self, now: UnixMillis, settle_ms: u64, terms: &Terms) -> Vec<Own> {
         let before = |ms: u64| UnixMillis(now.0.saturating_sub(ms));
         let settled = before(settle_ms.saturating_add(terms.valid_ms));
         let used = before(terms.horizon_ms);
+        let earlier = before(terms.horizon_ms.saturating_mul(2));
         let accounts = self.limits.iter_mut().map(|account| Own {
             ends: account.ends,
             settled: account.accepted.by(settled),
             used: account.spent.by(used),
+            earlier: account.readings.by(earlier),
         });
         accounts.collect()
     }

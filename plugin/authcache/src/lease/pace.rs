@@ -1,10 +1,10 @@
 //! When the sync side reports and asks.
 //!
-//! Owns [`Pace`]. Must not know calls. Safety does not depend on it where one gateway admits alone;
-//! where several do, usage beyond the credit has to be reported within the shortest epoch, which is
-//! what [`Pace::of`] sees to.
+//! Owns [`Plan`]. Must not know calls. Where one gateway admits alone, no bound depends on it. Where
+//! several do, usage beyond the credit has to be reported within the shortest epoch, which is what
+//! [`Plan::of`] sees to.
 
-use super::slot::Slot;
+use super::slot::{Slot, SlotLimit};
 use super::terms::Terms;
 use crate::time::UnixMillis;
 
@@ -20,8 +20,17 @@ pub struct Epochs {
     pub max_ms: u64,
 }
 
-/// How far an application is from its limits.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What the sync side did last for an application.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Last {
+    /// When it sent a report.
+    pub reported: UnixMillis,
+    /// When it asked for a reading.
+    pub asked: UnixMillis,
+}
+
+/// How far an application is from its limits; later ones are nearer.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Zone {
     /// Far: long epochs.
     Green,
@@ -31,59 +40,80 @@ pub enum Zone {
     Exhausted,
 }
 
-/// What the sync side keeps to until the next reading.
+/// When to call next, provided there is usage to report, or somebody who uses readings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Pace {
+pub struct Plan {
     /// Why.
     pub zone: Zone,
-    /// Usage is reported after this long at the latest.
-    pub report_ms: u64,
-    /// The next reading is asked for this long after the last.
-    pub read_ms: u64,
+    /// When to report.
+    pub report_at: UnixMillis,
+    /// When to ask.
+    pub ask_at: UnixMillis,
 }
 
-impl Pace {
-    /// The pace for a slot. `rates` are units per second that this gateway hands out of each limit.
-    pub fn of(slot: &Slot, rates: &[u64], epochs: Epochs, now: UnixMillis, terms: &Terms) -> Self {
-        let mut pace = Self {
+impl Plan {
+    /// The plan for a slot. `rates` are the units per second that this gateway admits of each limit.
+    pub fn of(
+        slot: &Slot,
+        rates: &[u64],
+        epochs: Epochs,
+        last: Last,
+        now: UnixMillis,
+        terms: &Terms,
+    ) -> Self {
+        let mut plan = Self {
             zone: Zone::Green,
-            report_ms: epochs.max_ms,
-            read_ms: epochs.max_ms,
+            report_at: last.reported.plus_ms(epochs.max_ms),
+            ask_at: last.asked.plus_ms(epochs.max_ms),
         };
-        for (place, limit) in slot.limits.iter().enumerate() {
-            if limit.window.is_over(now) {
-                continue;
-            }
-            let hidden = limit.granted.saturating_sub(limit.settled);
-            if limit.excludes(1) && limit.max > 0 && hidden == 0 {
-                return Self {
-                    zone: Zone::Exhausted,
-                    report_ms: epochs.min_ms,
-                    read_ms: PROBE_MS,
-                };
-            }
-            let rate = rates.get(place).copied().unwrap_or_default();
-            let room = if terms.is_alone() {
-                limit.pool(now, terms)
-            } else {
-                terms.credit(limit.max).saturating_sub(hidden)
-            };
-            // Half of the way to where it becomes short.
-            let half_ms = room
-                .saturating_mul(500)
-                .checked_div(rate)
-                .unwrap_or(epochs.max_ms);
-            let epoch_ms = if room == 0 && hidden > 0 {
-                epochs.min_ms
-            } else {
-                half_ms.clamp(epochs.min_ms, epochs.max_ms)
-            };
-            if epoch_ms < epochs.max_ms {
-                pace.zone = Zone::Amber;
-            }
-            pace.report_ms = pace.report_ms.min(epoch_ms);
-            pace.read_ms = pace.read_ms.min(epoch_ms);
+        let certified_at = last.reported.plus_ms(terms.horizon_ms);
+        if last.reported > UnixMillis(0) && !terms.is_alone() && last.asked < certified_at {
+            // A reading from then on certifies what was reported, and gives the credit back.
+            plan.ask_at = plan.ask_at.min(certified_at);
         }
-        pace
+        for (place, limit) in slot.limits.iter().enumerate() {
+            let rate = rates.get(place).copied().unwrap_or_default();
+            plan.consider(limit, rate, epochs, last, now, terms);
+        }
+        if plan.zone == Zone::Exhausted {
+            plan.ask_at = last.asked.plus_ms(PROBE_MS);
+        }
+        plan
+    }
+
+    fn consider(
+        &mut self,
+        limit: &SlotLimit,
+        rate: u64,
+        epochs: Epochs,
+        last: Last,
+        now: UnixMillis,
+        terms: &Terms,
+    ) {
+        if limit.window.is_over(now) {
+            return;
+        }
+        if limit.max > 0 && limit.excludes(1) {
+            self.zone = Zone::Exhausted;
+            return;
+        }
+        let hidden = limit.granted.saturating_sub(limit.settled);
+        // How long what is there lasts, and how long a report and a reading take to make more.
+        let room = if terms.is_alone() {
+            limit.pool(now, terms)
+        } else {
+            terms.credit(limit.max).saturating_sub(hidden)
+        };
+        let lasts_ms = room.saturating_mul(1_000) / rate.max(1);
+        if hidden == 0 || lasts_ms > terms.horizon_ms.saturating_mul(2) {
+            return;
+        }
+        self.report_at = self.report_at.min(last.reported.plus_ms(epochs.min_ms));
+        let whole = terms.credit(limit.max).saturating_mul(1_000) / rate.max(1);
+        let is_enough = !terms.is_alone() && whole > terms.horizon_ms.saturating_mul(4);
+        if hidden > 0 && !(is_enough && room > 0) {
+            self.zone = self.zone.max(Zone::Amber);
+            self.ask_at = self.ask_at.min(last.asked.plus_ms(epochs.min_ms));
+        }
     }
 }

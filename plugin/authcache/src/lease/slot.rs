@@ -131,6 +131,8 @@ pub struct SlotLimit {
     pub settled: u64,
     /// At least so much this gateway had admitted one horizon ago.
     pub used: u64,
+    /// At least so much was the counter two horizons ago.
+    pub earlier: u64,
     /// All that may be handed out in this window while the reading is fresh.
     pub cap: u64,
     /// Of `cap`, what may be handed out however old the reading is.
@@ -211,12 +213,17 @@ impl Slot {
 impl SlotLimit {
     /// What may be handed out.
     pub fn pool(&self, now: UnixMillis, terms: &Terms) -> u64 {
-        let allowed = if now < terms.valid_until(self.asked_at) {
+        let allowed = if self.is_fresh(now, terms) {
             self.cap
         } else {
             self.firm
         };
         allowed.saturating_sub(self.granted)
+    }
+
+    /// Whether the reading is young enough for all that it allows.
+    pub fn is_fresh(&self, now: UnixMillis, terms: &Terms) -> bool {
+        terms.is_alone() || now < terms.valid_until(self.asked_at)
     }
 
     /// Whether `amount` more is over the limit for certain, whatever was handed out.
@@ -244,6 +251,7 @@ impl SlotLimit {
         self.elsewhere = read;
         self.settled = 0;
         self.used = 0;
+        self.earlier = 0;
         self.granted = granted;
         self.carry = 0;
     }
@@ -254,7 +262,7 @@ impl SlotLimit {
             self.cap = self.max.saturating_sub(self.elsewhere);
             self.firm = self.cap;
         } else {
-            self.cap = terms.cap(self.max, self.read, self.used);
+            self.cap = terms.cap(self.max, self.read, self.earlier, self.used);
             let credit = terms.credit(self.max);
             self.firm = self.cap.min(self.settled.saturating_add(credit));
         }

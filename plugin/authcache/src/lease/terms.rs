@@ -3,19 +3,22 @@
 //! Owns [`Terms`]. Must not know slots, wallets or calls.
 //!
 //! One gateway knows everything it handed out, so it may hand out all that the limit leaves. Several
-//! gateways see each other only in the backend's counter, and that late: `horizon_ms` after it was
-//! admitted, usage is contained in every reading that is in use anywhere. Each gateway then keeps to
-//! two bounds, whose proof is in `docs/QUOTA.md`:
+//! gateways see each other only in the backend's counter, and that late: one *horizon* after it was
+//! admitted, usage is contained in every reading that is in use anywhere. Each gateway keeps to three
+//! bounds; `docs/QUOTA.md` proves that together they keep all gateways within the limit:
 //!
-//! - its *credit*: a fixed part of the limit, that may be used and not reported for long;
-//! - its *share*: within one horizon it uses, beyond the credit, at most its part of `1/e` of what its
-//!   reading leaves of the limit when every gateway's credit is set aside.
+//! - its *credit*: a fixed part of the limit, that may be used and not reported for long. What follows
+//!   is about usage beyond it, and about the limit without anybody's credit;
+//! - its *share*: within one horizon it uses at most its part of what its reading leaves;
+//! - its *room*: nor does it use more than is left when all others use their shares, which were not
+//!   larger than two horizons ago.
 
 use crate::time::UnixMillis;
 
-/// Of what a reading leaves, the part that all gateways may use within one horizon: less than `1/e`
-/// (0.36788), from which on readings that are late by a horizon may let gateways overshoot.
-const SHARE: (u64, u64) = (367, 1_000);
+/// Of what a reading leaves, the part that all gateways may use within one horizon. Any part is safe:
+/// a small one denies a busy gateway early, a large one makes the room small when a limit is used up
+/// fast, or when a gateway comes late. Chosen by simulation.
+const SHARE: (u64, u64) = (7, 10);
 /// Of a limit, the part that is set aside for the credits of all gateways.
 const CREDIT: (u64, u64) = (1, 32);
 
@@ -99,17 +102,25 @@ impl Terms {
         self.part(self.set_aside(max))
     }
 
-    /// What this gateway may use beyond its credit within one horizon when the counter is `read`.
-    pub fn share(&self, max: u64, read: u64) -> u64 {
+    /// What all gateways may use beyond their credits within one horizon when the counter is `read`.
+    pub fn shares(&self, max: u64, read: u64) -> u64 {
         let left = max.saturating_sub(self.set_aside(max)).saturating_sub(read);
-        self.part(fraction(left, SHARE))
+        // Rounded up, so that a limit of 1 is not 0.
+        left.saturating_sub(fraction(left, (SHARE.1 - SHARE.0, SHARE.1)))
     }
 
-    /// All that this gateway may have handed out in a window, one of several, when the counter is
-    /// `read` and it had used `used` by one horizon ago.
-    pub fn cap(&self, max: u64, read: u64, used: u64) -> u64 {
+    /// All that this gateway, one of several, may have handed out in a window. The counter is `read`
+    /// and was at least `earlier` two horizons ago; this gateway had used `used` one horizon ago.
+    pub fn cap(&self, max: u64, read: u64, earlier: u64, used: u64) -> u64 {
+        let share = self.part(self.shares(max, read));
+        let all = self.shares(max, earlier);
+        let others = all.saturating_sub(self.part(all));
+        let room = max
+            .saturating_sub(self.set_aside(max))
+            .saturating_sub(read)
+            .saturating_sub(others);
         let credit = self.credit(max);
-        credit.max(used).saturating_add(self.share(max, read))
+        credit.max(used).saturating_add(share.min(room))
     }
 
     /// Until when the tokens of a reading are used.
@@ -160,14 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn what_all_may_use_within_a_horizon_stays_below_what_is_left() {
+    fn shares_never_exceed_what_is_left_and_are_something_where_anything_is() {
         for max in (0..200).chain([60_000, u64::MAX]) {
             for read in [0, 1, max / 2, max, u64::MAX] {
-                let total: u128 = (0..4)
-                    .map(|index| Terms::new(4, index, DELAYS, 0))
-                    .map(|terms| u128::from(terms.share(max, read)))
-                    .sum();
-                assert!(total * 2 <= u128::from(max.saturating_sub(read)));
+                let terms = Terms::new(4, 0, DELAYS, 0);
+                let left = (max - terms.set_aside(max)).saturating_sub(read);
+                let shares = terms.shares(max, read);
+                assert!(shares <= left && (shares > 0) == (left > 0), "{max} {read}");
             }
         }
     }

@@ -19,8 +19,8 @@ pub struct Source<'a> {
     pub asked_at: UnixMillis,
 }
 
-/// What the sync side knows of this gateway's own usage of one limit. Both are lower bounds, so 0,
-/// which is all that a newcomer knows, is always right.
+/// What the sync side knows of this gateway's own usage of one limit, and of its counter. All are
+/// lower bounds, so 0, which is all that a newcomer knows, is always right.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Own {
     /// The end of the window.
@@ -29,6 +29,8 @@ pub struct Own {
     pub settled: u64,
     /// Admitted at least one horizon ago.
     pub used: u64,
+    /// Read at least two horizons ago.
+    pub earlier: u64,
 }
 
 impl Slot {
@@ -129,6 +131,7 @@ fn fresh(id: LimitId, reading: &LimitReading, asked_at: UnixMillis, now: UnixMil
         elsewhere: read,
         settled: 0,
         used: 0,
+        earlier: 0,
         cap: 0,
         firm: 0,
         granted: 0,
@@ -155,6 +158,7 @@ fn updated(
     if let Some(own) = own.filter(|own| own.ends == old.window.end) {
         limit.settled = old.settled.max(own.settled);
         limit.used = old.used.max(own.used);
+        limit.earlier = old.earlier.max(own.earlier);
     }
     limit.read = reading.current;
     limit.asked_at = asked_at;

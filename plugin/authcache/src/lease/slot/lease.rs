@@ -16,8 +16,17 @@ pub enum Short {
     Exceeded(usize),
     /// All that may be handed out of this limit is, but the limit is not reached.
     Empty(usize),
+    /// The same, and a new reading of this limit would be of use: the one that is here is too old.
+    Stale(usize),
     /// The slot is too old, of another shape, or held by too many.
     Unusable,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Reason {
+    Stale,
+    Empty,
+    Exceeded,
 }
 
 /// Who leases, and how much at once.
@@ -191,21 +200,28 @@ impl Slot {
 
     /// Whether every limit has room for its part.
     fn check(&self, demands: &[Demand], now: UnixMillis, terms: &Terms) -> Result<(), Short> {
-        let mut longest: Option<(bool, UnixMillis, usize)> = None;
+        // Of several reasons the one that keeps the request out longest.
+        let mut longest: Option<(Reason, UnixMillis, usize)> = None;
         for demand in demands {
             let Some(limit) = self.limits.get(demand.limit) else {
                 return Err(Short::Unusable);
             };
-            let is_over = limit.excludes(demand.amount);
-            let is_short = limit.pool(now, terms) < demand.amount;
-            let found = (is_over, limit.window.end, demand.limit);
-            if (is_over || is_short) && longest.is_none_or(|known| known < found) {
-                longest = Some(found);
-            }
+            let reason = if limit.excludes(demand.amount) {
+                Reason::Exceeded
+            } else if limit.pool(now, terms) >= demand.amount {
+                continue;
+            } else if limit.is_fresh(now, terms) {
+                Reason::Empty
+            } else {
+                Reason::Stale
+            };
+            let found = (reason, limit.window.end, demand.limit);
+            longest = longest.max(Some(found));
         }
         match longest {
-            Some((true, _, place)) => Err(Short::Exceeded(place)),
-            Some((false, _, place)) => Err(Short::Empty(place)),
+            Some((Reason::Exceeded, _, place)) => Err(Short::Exceeded(place)),
+            Some((Reason::Empty, _, place)) => Err(Short::Empty(place)),
+            Some((Reason::Stale, _, place)) => Err(Short::Stale(place)),
             None => Ok(()),
         }
     }

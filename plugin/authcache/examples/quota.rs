@@ -1,0 +1,111 @@
+//! Long runs of the abstract world of leases: what the bounds hold against, and what they cost.
+//!
+//! `cargo run --release -p authcache --example quota -- violations 10000`
+//! `cargo run --release -p authcache --example quota -- costs`
+
+#[path = "../tests/support/gateways.rs"]
+mod gateways;
+
+use authcache::lease::pace::Epochs;
+use authcache::lease::terms::Delays;
+use gateways::{Load, Outcome, Setup, World};
+
+fn delays(epoch_ms: u64) -> Delays {
+    Delays {
+        epoch_ms,
+        tick_ms: 100,
+        rtt_ms: 50,
+        settle_ms: 300,
+    }
+}
+
+fn setup(gateways: u32, max: u64, epoch_ms: u64, load: Load) -> Setup {
+    Setup {
+        gateways,
+        workers: 2,
+        max,
+        load,
+        delays: delays(epoch_ms),
+        epochs: Epochs {
+            min_ms: epoch_ms,
+            max_ms: 30_000,
+        },
+        duration_ms: 60_000,
+        seed: 1,
+        slowest: false,
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |place: usize, otherwise: u64| {
+        let argument = arguments.get(place).and_then(|raw| raw.parse().ok());
+        argument.unwrap_or(otherwise)
+    };
+    match arguments.get(1).map(String::as_str) {
+        Some("violations") => violations(number(2, 1_000), number(3, 1_000)),
+        Some("costs") => costs(),
+        _ => eprintln!("usage: quota violations [runs] [epoch ms] | quota costs"),
+    }
+}
+
+/// Adverse schedules, and how many of them went over the limit.
+fn violations(runs: u64, epoch_ms: u64) {
+    println!("gateways limit runs violations worst_percent used_percent");
+    for gateways in [1, 2, 4, 8] {
+        for small in [true, false] {
+            let mut violations = 0;
+            let mut worst: f64 = 0.0;
+            let mut used = 0.0;
+            for seed in 0..runs {
+                let max = if small { 1 + seed % 60 } else { 60_000 };
+                let mut setup = setup(gateways, max, epoch_ms, Load::Adverse);
+                setup.seed = seed;
+                setup.slowest = seed % 3 == 0;
+                setup.duration_ms = 20_000;
+                let outcome = World::new(setup).run();
+                let percent = 100.0 * outcome.admitted as f64 / max as f64;
+                violations += u64::from(outcome.admitted > max);
+                worst = worst.max(percent);
+                used += percent / runs as f64;
+            }
+            let limit = if small { "1..60" } else { "60000" };
+            println!("{gateways} {limit} {runs} {violations} {worst:.2} {used:.1}");
+        }
+    }
+}
+
+/// Denials that a limit had room for, and calls to the backend.
+fn costs() {
+    println!("gateways limit epoch_ms load on_first false_denials_percent calls after_exhaustion");
+    for epoch_ms in [300, 400, 500, 700, 1_000] {
+        for (gateways, on_first) in [(4, 0.7), (4, 0.25), (1, 1.0)] {
+            for max in [60_000, 60] {
+                for times in [0.02, 0.1, 0.3, 0.5, 0.9, 3.0] {
+                    let per_second = times * max as f64 / 60.0;
+                    let load = Load::Steady {
+                        per_second,
+                        on_first,
+                    };
+                    let outcomes = (0..10).map(|seed| {
+                        let mut setup = setup(gateways, max, epoch_ms, load.clone());
+                        setup.seed = seed;
+                        World::new(setup).run()
+                    });
+                    show(gateways, max, epoch_ms, times, on_first, outcomes.collect());
+                }
+            }
+        }
+    }
+}
+
+fn show(gateways: u32, max: u64, epoch_ms: u64, times: f64, on_first: f64, outcomes: Vec<Outcome>) {
+    let runs = outcomes.len() as f64;
+    let mean = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).sum::<f64>() / runs;
+    println!(
+        "{gateways} {max} {epoch_ms} {times} {on_first} {:.2} {:.0} {:.0}",
+        mean(&|outcome| outcome.false_denials(max)),
+        mean(&|outcome| outcome.calls as f64),
+        mean(&|outcome| outcome.calls_after_exhaustion as f64),
+    );
+}
