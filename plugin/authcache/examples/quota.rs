@@ -7,7 +7,7 @@
 mod gateways;
 
 use authcache::lease::pace::Epochs;
-use authcache::lease::terms::Delays;
+use authcache::lease::terms::{CREDIT, Delays, SHARE};
 use gateways::{Load, Outcome, Setup, World};
 
 fn delays(epoch_ms: u64) -> Delays {
@@ -32,6 +32,8 @@ fn setup(gateways: u32, max: u64, epoch_ms: u64, load: Load) -> Setup {
         },
         duration_ms: 60_000,
         seed: 1,
+        share: SHARE,
+        credit: CREDIT,
         slowest: false,
     }
 }
@@ -45,7 +47,10 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("violations") => violations(number(2, 1_000), number(3, 1_000)),
         Some("costs") => costs(),
-        _ => eprintln!("usage: quota violations [runs] [epoch ms] | quota costs"),
+        Some("parameters") => parameters(),
+        _ => {
+            eprintln!("usage: quota violations [runs] [epoch ms] | quota costs | quota parameters")
+        }
     }
 }
 
@@ -71,6 +76,48 @@ fn violations(runs: u64, epoch_ms: u64) {
             }
             let limit = if small { "1..60" } else { "60000" };
             println!("{gateways} {limit} {runs} {violations} {worst:.2} {used:.1}");
+        }
+    }
+}
+
+/// What shares and credits cost.
+fn parameters() {
+    println!("epoch share credit uneven uneven_60 calls_at_3x calls_green calls_at_0.9");
+    for epoch_ms in [300, 400, 500, 700, 1_000] {
+        for share in [(6, 10), (7, 10), (8, 10)] {
+            for credit in [(1, 32), (1, 48), (1, 64)] {
+                let run = |max, times: f64, on_first| {
+                    let per_second = times * max as f64 / 60.0;
+                    let load = Load::Steady {
+                        per_second,
+                        on_first,
+                    };
+                    let outcomes = (0..10).map(|seed| {
+                        let mut setup = setup(4, max, epoch_ms, load.clone());
+                        setup.seed = seed;
+                        setup.share = share;
+                        setup.credit = credit;
+                        World::new(setup).run()
+                    });
+                    outcomes.collect::<Vec<_>>()
+                };
+                let denials = |max, outcomes: &[Outcome]| {
+                    let sum: f64 = outcomes.iter().map(|one| one.false_denials(max)).sum();
+                    sum / outcomes.len() as f64
+                };
+                let calls = |outcomes: &[Outcome]| {
+                    outcomes.iter().map(|one| one.calls).sum::<u64>() / outcomes.len() as u64
+                };
+                let uneven = run(60_000, 0.9, 0.7);
+                println!(
+                    "{epoch_ms} {share:?} {credit:?} {:.2} {:.2} {} {} {}",
+                    denials(60_000, &uneven),
+                    denials(60, &run(60, 0.9, 0.7)),
+                    calls(&run(60_000, 3.0, 0.25)),
+                    calls(&run(60_000, 0.02, 0.7)),
+                    calls(&uneven),
+                );
+            }
         }
     }
 }

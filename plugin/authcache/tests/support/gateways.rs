@@ -8,7 +8,7 @@ use authcache::key::CredentialKind;
 use authcache::lease::book::Book;
 use authcache::lease::pace::{Epochs, Last, Plan};
 use authcache::lease::slot::{Short, Slot, Source, Tag, Want};
-use authcache::lease::terms::{Delays, Terms};
+use authcache::lease::terms::{Delays, Part, Terms};
 use authcache::lease::wallet::Wallet;
 use authcache::quota::Demand;
 use authcache::record::LimitReading;
@@ -40,6 +40,8 @@ pub struct Setup {
     pub epochs: Epochs,
     pub duration_ms: u64,
     pub seed: u64,
+    pub share: Part,
+    pub credit: Part,
     /// Whether delays are always as long as they may be.
     pub slowest: bool,
 }
@@ -109,30 +111,31 @@ pub struct World {
 impl World {
     pub fn new(setup: Setup) -> Self {
         let mut rng = Rng::new(setup.seed);
-        let gateways = (0..setup.gateways).map(|index| {
-            let phase = rng.next_u64() % setup.delays.epoch_ms;
-            Gateway {
-                terms: Terms::new(setup.gateways, index, setup.delays, 600_000),
-                slot: None,
-                wallets: vec![Wallet::default(); setup.workers as usize],
-                book: Book::default(),
-                fresh: 0,
-                pending: 0,
-                tick_at: START.plus_ms(rng.next_u64() % setup.delays.tick_ms),
-                last_report: START.plus_ms(phase),
-                last_read: UnixMillis(0),
-                reading: None,
-                accepting: Vec::new(),
-                plan: None,
-                waiting: Vec::new(),
-                wants_reading: false,
-                rate: 0.0,
-                granted_before: 0,
-                busy_until: UnixMillis(0),
-                idle_until: START.plus_ms(rng.next_u64() % 2_000),
-                carry: 0.0,
-                seen_usage: UnixMillis(0),
-            }
+        let gateways = (0..setup.gateways).map(|index| Gateway {
+            terms: Terms {
+                share: setup.share,
+                credit: setup.credit,
+                ..Terms::new(setup.gateways, index, setup.delays, 600_000)
+            },
+            slot: None,
+            wallets: vec![Wallet::default(); setup.workers as usize],
+            book: Book::default(),
+            fresh: 0,
+            pending: 0,
+            tick_at: START.plus_ms(rng.next_u64() % setup.delays.tick_ms),
+            last_report: UnixMillis(0),
+            last_read: UnixMillis(0),
+            reading: None,
+            accepting: Vec::new(),
+            plan: None,
+            waiting: Vec::new(),
+            wants_reading: false,
+            rate: 0.0,
+            granted_before: 0,
+            busy_until: UnixMillis(0),
+            idle_until: START.plus_ms(rng.next_u64() % 2_000),
+            carry: 0.0,
+            seen_usage: UnixMillis(0),
         });
         Self {
             gateways: gateways.collect(),
@@ -289,9 +292,13 @@ impl World {
     fn tick(&mut self, place: usize) {
         let now = self.now;
         let tick_ms = self.setup.delays.tick_ms;
+        let settle_ms = self.setup.delays.settle_ms;
         let epochs = self.setup.epochs;
         let gateway = &mut self.gateways[place];
         gateway.tick_at = now.plus_ms(tick_ms);
+        if gateway.fresh > 0 && now.ms_since(gateway.last_report) > epochs.max_ms {
+            gateway.last_report = now;
+        }
         gateway.pending += std::mem::take(&mut gateway.fresh);
         let Some(slot) = &mut gateway.slot else {
             return;
@@ -317,7 +324,8 @@ impl World {
             reported: gateway.last_report,
             asked: gateway.last_read,
         };
-        let plan = Plan::of(slot, &rates, epochs, last, now, &gateway.terms);
+        let own = gateway.book.own(now, settle_ms, &gateway.terms);
+        let plan = Plan::of(slot, &rates, &own, epochs, last, now, &gateway.terms);
         gateway.plan = Some(plan);
     }
 
