@@ -6,37 +6,7 @@
 #[path = "../tests/support/gateways.rs"]
 mod gateways;
 
-use authcache::lease::pace::Epochs;
-use authcache::lease::terms::{CREDIT, Delays, SHARE};
 use gateways::{Load, Outcome, Setup, World};
-
-fn delays(epoch_ms: u64) -> Delays {
-    Delays {
-        epoch_ms,
-        tick_ms: 100,
-        rtt_ms: 50,
-        settle_ms: 300,
-    }
-}
-
-fn setup(gateways: u32, max: u64, epoch_ms: u64, load: Load) -> Setup {
-    Setup {
-        gateways,
-        workers: 2,
-        max,
-        load,
-        delays: delays(epoch_ms),
-        epochs: Epochs {
-            min_ms: epoch_ms,
-            max_ms: 30_000,
-        },
-        duration_ms: 60_000,
-        seed: 1,
-        share: SHARE,
-        credit: CREDIT,
-        slowest: false,
-    }
-}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -45,7 +15,7 @@ fn main() {
         argument.unwrap_or(otherwise)
     };
     match arguments.get(1).map(String::as_str) {
-        Some("violations") => violations(number(2, 1_000), number(3, 1_000)),
+        Some("violations") => violations(number(2, 1_000), number(3, 500)),
         Some("costs") => costs(),
         Some("parameters") => parameters(),
         _ => {
@@ -64,11 +34,7 @@ fn violations(runs: u64, epoch_ms: u64) {
             let mut used = 0.0;
             for seed in 0..runs {
                 let max = if small { 1 + seed % 60 } else { 60_000 };
-                let mut setup = setup(gateways, max, epoch_ms, Load::Adverse);
-                setup.seed = seed;
-                setup.slowest = seed % 3 == 0;
-                setup.duration_ms = 20_000;
-                let outcome = World::new(setup).run();
+                let outcome = World::new(Setup::adverse(gateways, max, epoch_ms, seed)).run();
                 let percent = 100.0 * outcome.admitted as f64 / max as f64;
                 violations += u64::from(outcome.admitted > max);
                 worst = worst.max(percent);
@@ -93,7 +59,7 @@ fn parameters() {
                         on_first,
                     };
                     let outcomes = (0..10).map(|seed| {
-                        let mut setup = setup(4, max, epoch_ms, load.clone());
+                        let mut setup = Setup::new(4, max, epoch_ms, load.clone());
                         setup.seed = seed;
                         setup.share = share;
                         setup.credit = credit;
@@ -102,7 +68,7 @@ fn parameters() {
                     outcomes.collect::<Vec<_>>()
                 };
                 let denials = |max, outcomes: &[Outcome]| {
-                    let sum: f64 = outcomes.iter().map(|one| one.false_denials(max)).sum();
+                    let sum: f64 = outcomes.iter().map(|one| one.missing_percent(max)).sum();
                     sum / outcomes.len() as f64
                 };
                 let calls = |outcomes: &[Outcome]| {
@@ -124,8 +90,10 @@ fn parameters() {
 
 /// Denials that a limit had room for, and calls to the backend.
 fn costs() {
-    println!("gateways limit epoch_ms load on_first false_denials_percent calls after_exhaustion");
-    for epoch_ms in [300, 400, 500, 700, 1_000] {
+    println!(
+        "gateways limit epoch_ms load on_first false_denials_percent calls calls_in_second_half used_percent"
+    );
+    for epoch_ms in [500, 1_000] {
         for (gateways, on_first) in [(4, 0.7), (4, 0.25), (1, 1.0)] {
             for max in [60_000, 60] {
                 for times in [0.02, 0.1, 0.3, 0.5, 0.9, 3.0] {
@@ -135,7 +103,7 @@ fn costs() {
                         on_first,
                     };
                     let outcomes = (0..10).map(|seed| {
-                        let mut setup = setup(gateways, max, epoch_ms, load.clone());
+                        let mut setup = Setup::new(gateways, max, epoch_ms, load.clone());
                         setup.seed = seed;
                         World::new(setup).run()
                     });
@@ -150,9 +118,10 @@ fn show(gateways: u32, max: u64, epoch_ms: u64, times: f64, on_first: f64, outco
     let runs = outcomes.len() as f64;
     let mean = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).sum::<f64>() / runs;
     println!(
-        "{gateways} {max} {epoch_ms} {times} {on_first} {:.2} {:.0} {:.0}",
-        mean(&|outcome| outcome.false_denials(max)),
+        "{gateways} {max} {epoch_ms} {times} {on_first} {:.2} {:.0} {:.0} {:.1}",
+        mean(&|outcome| outcome.missing_percent(max)),
         mean(&|outcome| outcome.calls as f64),
-        mean(&|outcome| outcome.calls_after_exhaustion as f64),
+        mean(&|outcome| outcome.calls_in_second_half as f64),
+        mean(&|outcome| 100.0 * outcome.admitted as f64 / max as f64),
     );
 }

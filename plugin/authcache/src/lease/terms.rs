@@ -20,7 +20,7 @@ use crate::time::UnixMillis;
 /// fast, or when a gateway comes late. Chosen by simulation.
 pub const SHARE: Part = (7, 10);
 /// Of a limit, the part that is set aside for the credits of all gateways.
-pub const CREDIT: Part = (1, 32);
+pub const CREDIT: Part = (1, 48);
 
 /// What the arithmetic needs to know about the deployment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
