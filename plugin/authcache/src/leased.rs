@@ -139,6 +139,11 @@ impl LeasedRecord {
         self.starts = starts;
     }
 
+    /// What it leased.
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
     /// A moment inside every window that its leases are of: `now`, except where the backend's clock
     /// is ahead. Usage is dated with it.
     pub fn dated(&self, now: UnixMillis) -> UnixMillis {

@@ -292,9 +292,6 @@ impl SyncFlow {
         application.queued = false;
         let service = self.services.get(application.service);
         let interval_ms = service.and_then(|service| service.route.flush.interval_ms);
-        let epoch = application.epoch.as_deref();
-        let report_ms = epoch.and_then(epochs::Epoch::report_ms);
-        let interval_ms = interval_ms.into_iter().chain(report_ms).min();
         match application.wish(now, interval_ms) {
             Wish::Nothing => return,
             wish @ (Wish::Report | Wish::Ask) if self.may_call(now) => {
@@ -324,6 +321,9 @@ impl SyncFlow {
             self.question(&application)
         } else {
             self.expire(&mut application, now, steps);
+            if let Some(epoch) = &mut application.epoch {
+                epoch.report(now);
+            }
             self.report(&mut application)
         };
         self.applications.insert(id, application);

@@ -291,7 +291,7 @@ fn several_gateways_stay_within_the_limit_in_strict_and_near_it_in_balanced() {
             World::new(&with(0), 2, backend),
             World::new(&with(1), 2, Backend::default()),
         ];
-        for step in 0..1_500 {
+        for step in 0..6_000 {
             for place in 0..2 {
                 // One backend serves both gateways in turns.
                 let other = std::mem::take(&mut worlds[1 - place].backend);
@@ -304,7 +304,12 @@ fn several_gateways_stay_within_the_limit_in_strict_and_near_it_in_balanced() {
         }
         let admitted: u64 = worlds.iter().map(World::admitted).sum();
         assert!(admitted <= limit, "{mode}: {admitted}");
-        assert!(admitted >= limit / 2, "{mode}: {admitted}");
+        // The last units are given out in ever smaller parts.
+        assert!(
+            admitted >= limit * 3 / 4,
+            "{mode}: {admitted} {:?}",
+            worlds[1].backend.calls
+        );
         let prepays: u64 = worlds
             .iter()
             .map(|world| world.count(Counter::Prepays))

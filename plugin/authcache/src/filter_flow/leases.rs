@@ -161,6 +161,10 @@ fn lease(
             }
             let told = denial(record.plan.max(shut.place), &shut, service, now);
             record.close(shut);
+            // It is in use, though nothing is used: the sync side has to go on reading.
+            worker
+                .table
+                .note_account(asked.application(), service, false);
             Ok(Cached::Deny(told))
         }
         Ok(Leasing::Gone) if now.ms_since(record.started()) >= FRESH_MS => Err(Why::Unknown),
@@ -186,7 +190,8 @@ fn closed(
     let (place, is_reached) = match short {
         Short::Exceeded(place) => (place, true),
         Short::Empty(place) => (place, false),
-        Short::Unusable => return Leasing::Gone,
+        // A new reading is of use: whoever misses brings it.
+        Short::Stale(_) | Short::Unusable => return Leasing::Gone,
     };
     let Some(limit) = slot.limits.get(place) else {
         return Leasing::Gone;

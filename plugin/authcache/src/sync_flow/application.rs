@@ -125,6 +125,7 @@ impl Application {
         self.refresh_due |= epoch.is_some_and(|epoch| epoch.is_due(self.seen, now));
         let wants_report = self.flush_due
             || self.is_old(now, interval_ms)
+            || epoch.is_some_and(|epoch| epoch.wants_report(now))
             || self.refresh_due && epoch.is_some_and(Epoch::is_near);
         let reports = wants_report && !self.pending.is_empty() && self.report_backoff.is_over(now);
         if reports && self.epoch.is_some() {

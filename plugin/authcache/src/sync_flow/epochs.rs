@@ -16,7 +16,7 @@ use crate::counters::Counter;
 use crate::hierarchy::{Hierarchy, Standing};
 use crate::ids::MetricName;
 use crate::lease::book::{Book, reports_for};
-use crate::lease::pace::{Epochs, Pace, Zone};
+use crate::lease::pace::{self, Epochs, Last, Zone};
 use crate::lease::slot::{Buried, LimitId, Shape, Slot, Source, Tag};
 use crate::lease::store::{Change, Slots};
 use crate::record::Reading;
@@ -40,9 +40,9 @@ pub(super) struct Epoch {
     /// The ends of the windows that the book is about.
     ends: Vec<UnixMillis>,
     plan: Option<Rc<ReadPlan>>,
-    pace: Option<Pace>,
-    read_at: UnixMillis,
-    asked_at: UnixMillis,
+    pace: Option<pace::Plan>,
+    ask_at: UnixMillis,
+    last: Last,
     granted: Vec<(UnixMillis, u64)>,
     rates: Vec<u64>,
     told: Option<u64>,
@@ -104,7 +104,7 @@ impl ReadPlan {
 }
 
 impl Epoch {
-    fn new(tag: Tag, read_at: UnixMillis, now: UnixMillis) -> Self {
+    fn new(tag: Tag, ask_at: UnixMillis, now: UnixMillis) -> Self {
         Self {
             tag,
             book: Book::default(),
@@ -112,8 +112,11 @@ impl Epoch {
             ends: Vec::new(),
             plan: None,
             pace: None,
-            read_at,
-            asked_at: now,
+            ask_at,
+            last: Last {
+                reported: now,
+                asked: now,
+            },
             granted: Vec::new(),
             rates: Vec::new(),
             told: None,
@@ -122,9 +125,18 @@ impl Epoch {
         }
     }
 
-    /// How long usage may wait for its report; `None` where nothing presses.
-    pub(super) fn report_ms(&self) -> Option<u64> {
-        self.pace.map(|pace| pace.report_ms)
+    /// Whether usage is to be reported now.
+    pub(super) fn wants_report(&self, now: UnixMillis) -> bool {
+        self.pace.is_some_and(|pace| now >= pace.report_at)
+    }
+
+    /// A report is sent.
+    pub(super) fn report(&mut self, now: UnixMillis) {
+        self.last.reported = now;
+        if let Some(pace) = &mut self.pace {
+            // Until the next plan one report is enough.
+            pace.report_at = UnixMillis(u64::MAX);
+        }
     }
 
     /// Units that were handed out and may not show in a reading.
@@ -139,17 +151,17 @@ impl Epoch {
 
     /// Whether a reading is due for an application that was last named at `seen`.
     pub(super) fn is_due(&self, seen: UnixMillis, now: UnixMillis) -> bool {
-        self.is_in_use(seen) && now >= self.read_at
+        self.is_in_use(seen) && now >= self.ask_at
     }
 
     /// Whether the application was named since it was last asked about.
     pub(super) fn is_in_use(&self, seen: UnixMillis) -> bool {
-        seen > self.asked_at
+        seen > self.last.asked
     }
 
     /// A question is sent.
     pub(super) fn ask(&mut self, now: UnixMillis) {
-        self.asked_at = now;
+        self.last.asked = now;
     }
 
     fn open(&mut self, slot: &Slot, now: UnixMillis) {
@@ -182,8 +194,8 @@ impl Epoch {
             min_ms: route.policy.epoch.min_ms,
             max_ms: route.policy.epoch.max_ms,
         };
-        let pace = Pace::of(slot, &self.rates, epochs, now, &route.terms());
-        self.read_at = self.read_at.min(self.asked_at.plus_ms(pace.read_ms));
+        let pace = pace::Plan::of(slot, &self.rates, epochs, self.last, now, &route.terms());
+        self.ask_at = self.ask_at.min(pace.ask_at);
         self.pace = Some(pace);
     }
 
@@ -312,11 +324,10 @@ impl SyncFlow {
         if !reading.limits.is_empty() {
             self.install(&mut epoch, &plan, &route, reading, now);
         }
-        let read_ms = epoch
-            .pace
-            .map_or(route.policy.epoch.max_ms, |pace| pace.read_ms);
-        let soon_ms = self.rng.shorten(read_ms, JITTER);
-        epoch.read_at = reading.started.plus_ms(soon_ms);
+        let latest = reading.started.plus_ms(route.policy.epoch.max_ms);
+        let ask_at = epoch.pace.map_or(latest, |pace| pace.ask_at);
+        let soon_ms = self.rng.shorten(ask_at.ms_since(reading.started), JITTER);
+        epoch.ask_at = reading.started.plus_ms(soon_ms);
         self.uncertainty = self
             .uncertainty
             .saturating_sub(before)
@@ -361,6 +372,7 @@ impl SyncFlow {
         match outcome {
             Ok(Some((slot, since))) => {
                 epoch.open(&slot, now);
+                epoch.book.read(&slot);
                 let since = since.unwrap_or(reading.started);
                 epoch.measure(&slot, reading.started.ms_since(since));
                 epoch.set_pace(&slot, route, now);
