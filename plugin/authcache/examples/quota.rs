@@ -6,35 +6,7 @@
 #[path = "../tests/support/gateways.rs"]
 mod gateways;
 
-use authcache::lease::pace::Epochs;
-use authcache::lease::terms::Delays;
 use gateways::{Load, Outcome, Setup, World};
-
-fn delays(epoch_ms: u64) -> Delays {
-    Delays {
-        epoch_ms,
-        tick_ms: 100,
-        rtt_ms: 50,
-        settle_ms: 300,
-    }
-}
-
-fn setup(gateways: u32, max: u64, epoch_ms: u64, load: Load) -> Setup {
-    Setup {
-        gateways,
-        workers: 2,
-        max,
-        load,
-        delays: delays(epoch_ms),
-        epochs: Epochs {
-            min_ms: epoch_ms,
-            max_ms: 30_000,
-        },
-        duration_ms: 60_000,
-        seed: 1,
-        slowest: false,
-    }
-}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -43,9 +15,12 @@ fn main() {
         argument.unwrap_or(otherwise)
     };
     match arguments.get(1).map(String::as_str) {
-        Some("violations") => violations(number(2, 1_000), number(3, 1_000)),
+        Some("violations") => violations(number(2, 1_000), number(3, 500)),
         Some("costs") => costs(),
-        _ => eprintln!("usage: quota violations [runs] [epoch ms] | quota costs"),
+        Some("parameters") => parameters(),
+        _ => {
+            eprintln!("usage: quota violations [runs] [epoch ms] | quota costs | quota parameters")
+        }
     }
 }
 
@@ -59,11 +34,7 @@ fn violations(runs: u64, epoch_ms: u64) {
             let mut used = 0.0;
             for seed in 0..runs {
                 let max = if small { 1 + seed % 60 } else { 60_000 };
-                let mut setup = setup(gateways, max, epoch_ms, Load::Adverse);
-                setup.seed = seed;
-                setup.slowest = seed % 3 == 0;
-                setup.duration_ms = 20_000;
-                let outcome = World::new(setup).run();
+                let outcome = World::new(Setup::adverse(gateways, max, epoch_ms, seed)).run();
                 let percent = 100.0 * outcome.admitted as f64 / max as f64;
                 violations += u64::from(outcome.admitted > max);
                 worst = worst.max(percent);
@@ -75,10 +46,54 @@ fn violations(runs: u64, epoch_ms: u64) {
     }
 }
 
+/// What shares and credits cost.
+fn parameters() {
+    println!("epoch share credit uneven uneven_60 calls_at_3x calls_green calls_at_0.9");
+    for epoch_ms in [300, 400, 500, 700, 1_000] {
+        for share in [(6, 10), (7, 10), (8, 10)] {
+            for credit in [(1, 32), (1, 48), (1, 64)] {
+                let run = |max, times: f64, on_first| {
+                    let per_second = times * max as f64 / 60.0;
+                    let load = Load::Steady {
+                        per_second,
+                        on_first,
+                    };
+                    let outcomes = (0..10).map(|seed| {
+                        let mut setup = Setup::new(4, max, epoch_ms, load.clone());
+                        setup.seed = seed;
+                        setup.share = share;
+                        setup.credit = credit;
+                        World::new(setup).run()
+                    });
+                    outcomes.collect::<Vec<_>>()
+                };
+                let denials = |max, outcomes: &[Outcome]| {
+                    let sum: f64 = outcomes.iter().map(|one| one.missing_percent(max)).sum();
+                    sum / outcomes.len() as f64
+                };
+                let calls = |outcomes: &[Outcome]| {
+                    outcomes.iter().map(|one| one.calls).sum::<u64>() / outcomes.len() as u64
+                };
+                let uneven = run(60_000, 0.9, 0.7);
+                println!(
+                    "{epoch_ms} {share:?} {credit:?} {:.2} {:.2} {} {} {}",
+                    denials(60_000, &uneven),
+                    denials(60, &run(60, 0.9, 0.7)),
+                    calls(&run(60_000, 3.0, 0.25)),
+                    calls(&run(60_000, 0.02, 0.7)),
+                    calls(&uneven),
+                );
+            }
+        }
+    }
+}
+
 /// Denials that a limit had room for, and calls to the backend.
 fn costs() {
-    println!("gateways limit epoch_ms load on_first false_denials_percent calls after_exhaustion");
-    for epoch_ms in [300, 400, 500, 700, 1_000] {
+    println!(
+        "gateways limit epoch_ms load on_first false_denials_percent calls calls_in_second_half used_percent"
+    );
+    for epoch_ms in [500, 1_000] {
         for (gateways, on_first) in [(4, 0.7), (4, 0.25), (1, 1.0)] {
             for max in [60_000, 60] {
                 for times in [0.02, 0.1, 0.3, 0.5, 0.9, 3.0] {
@@ -88,7 +103,7 @@ fn costs() {
                         on_first,
                     };
                     let outcomes = (0..10).map(|seed| {
-                        let mut setup = setup(gateways, max, epoch_ms, load.clone());
+                        let mut setup = Setup::new(gateways, max, epoch_ms, load.clone());
                         setup.seed = seed;
                         World::new(setup).run()
                     });
@@ -103,9 +118,10 @@ fn show(gateways: u32, max: u64, epoch_ms: u64, times: f64, on_first: f64, outco
     let runs = outcomes.len() as f64;
     let mean = |of: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(of).sum::<f64>() / runs;
     println!(
-        "{gateways} {max} {epoch_ms} {times} {on_first} {:.2} {:.0} {:.0}",
-        mean(&|outcome| outcome.false_denials(max)),
+        "{gateways} {max} {epoch_ms} {times} {on_first} {:.2} {:.0} {:.0} {:.1}",
+        mean(&|outcome| outcome.missing_percent(max)),
         mean(&|outcome| outcome.calls as f64),
-        mean(&|outcome| outcome.calls_after_exhaustion as f64),
+        mean(&|outcome| outcome.calls_in_second_half as f64),
+        mean(&|outcome| 100.0 * outcome.admitted as f64 / max as f64),
     );
 }

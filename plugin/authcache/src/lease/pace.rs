@@ -4,7 +4,7 @@
 //! several do, usage beyond the credit has to be reported within the shortest epoch, which is what
 //! [`Plan::of`] sees to.
 
-use super::slot::{Slot, SlotLimit};
+use super::slot::{Own, Slot, SlotLimit};
 use super::terms::Terms;
 use crate::time::UnixMillis;
 
@@ -52,10 +52,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for a slot. `rates` are the units per second that this gateway admits of each limit.
+    /// The plan for a slot. `rates` are the units per second that this gateway admits of each limit,
+    /// `own` is what would be installed with a reading. Usage that is the first after a pause counts
+    /// as reported when it was admitted.
     pub fn of(
         slot: &Slot,
         rates: &[u64],
+        own: &[Own],
         epochs: Epochs,
         last: Last,
         now: UnixMillis,
@@ -73,7 +76,8 @@ impl Plan {
         }
         for (place, limit) in slot.limits.iter().enumerate() {
             let rate = rates.get(place).copied().unwrap_or_default();
-            plan.consider(limit, rate, epochs, last, now, terms);
+            let own = own.get(place).copied().unwrap_or_default();
+            plan.consider(limit, (rate, own), epochs, last, now, terms);
         }
         if plan.zone == Zone::Exhausted {
             plan.ask_at = last.asked.plus_ms(PROBE_MS);
@@ -84,7 +88,7 @@ impl Plan {
     fn consider(
         &mut self,
         limit: &SlotLimit,
-        rate: u64,
+        (rate, own): (u64, Own),
         epochs: Epochs,
         last: Last,
         now: UnixMillis,
@@ -111,9 +115,33 @@ impl Plan {
         self.report_at = self.report_at.min(last.reported.plus_ms(epochs.min_ms));
         let whole = terms.credit(limit.max).saturating_mul(1_000) / rate.max(1);
         let is_enough = !terms.is_alone() && whole > terms.horizon_ms.saturating_mul(4);
-        if hidden > 0 && !(is_enough && room > 0) {
+        if !(is_enough && room > 0) {
             self.zone = self.zone.max(Zone::Amber);
-            self.ask_at = self.ask_at.min(last.asked.plus_ms(epochs.min_ms));
+            let epoch_ms = if gains_little(limit, own, now, terms) {
+                terms.horizon_ms.max(epochs.min_ms)
+            } else {
+                epochs.min_ms
+            };
+            self.ask_at = self.ask_at.min(last.asked.plus_ms(epoch_ms));
         }
     }
+}
+
+/// Whether nothing is left to hand out, and a reading would change little about that: own usage takes
+/// a horizon to be let off.
+fn gains_little(limit: &SlotLimit, own: Own, now: UnixMillis, terms: &Terms) -> bool {
+    if terms.is_alone() || limit.pool(now, terms) > 0 {
+        return false;
+    }
+    let own = if own.ends == limit.window.end {
+        own
+    } else {
+        Own::default()
+    };
+    let used = limit.used.max(own.used);
+    let earlier = limit.earlier.max(own.earlier);
+    let cap = terms.cap(limit.max, limit.read, earlier, used);
+    let gain = cap.saturating_sub(limit.granted);
+    let share = terms.part(terms.shares(limit.max, limit.read));
+    gain.saturating_mul(4) < share.max(1)
 }

@@ -18,9 +18,9 @@ use crate::time::UnixMillis;
 /// Of what a reading leaves, the part that all gateways may use within one horizon. Any part is safe:
 /// a small one denies a busy gateway early, a large one makes the room small when a limit is used up
 /// fast, or when a gateway comes late. Chosen by simulation.
-const SHARE: (u64, u64) = (7, 10);
+pub const SHARE: Part = (7, 10);
 /// Of a limit, the part that is set aside for the credits of all gateways.
-const CREDIT: (u64, u64) = (1, 32);
+pub const CREDIT: Part = (1, 48);
 
 /// What the arithmetic needs to know about the deployment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,7 +35,15 @@ pub struct Terms {
     pub horizon_ms: u64,
     /// So long after its reading was asked for, a slot may be used at all.
     pub hard_ms: u64,
+    /// Of what a reading leaves, the part that all gateways may use within one horizon. The same at
+    /// every gateway.
+    pub share: Part,
+    /// Of a limit, the part that is set aside for the credits of all gateways. The same everywhere.
+    pub credit: Part,
 }
+
+/// A part: numerator and denominator, not above 1.
+pub type Part = (u64, u64);
 
 /// What bounds the delays of a deployment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,6 +80,8 @@ impl Terms {
             valid_ms,
             horizon_ms: visible_ms.saturating_add(valid_ms),
             hard_ms,
+            share: SHARE,
+            credit: CREDIT,
         }
     }
 
@@ -94,7 +104,7 @@ impl Terms {
         if self.is_alone() {
             return 0;
         }
-        fraction(max, CREDIT)
+        fraction(max, self.credit)
     }
 
     /// This gateway's part of it.
@@ -106,7 +116,8 @@ impl Terms {
     pub fn shares(&self, max: u64, read: u64) -> u64 {
         let left = max.saturating_sub(self.set_aside(max)).saturating_sub(read);
         // Rounded up, so that a limit of 1 is not 0.
-        left.saturating_sub(fraction(left, (SHARE.1 - SHARE.0, SHARE.1)))
+        let (part, whole) = self.share;
+        left.saturating_sub(fraction(left, (whole.saturating_sub(part), whole)))
     }
 
     /// All that this gateway, one of several, may have handed out in a window. The counter is `read`
@@ -135,7 +146,7 @@ impl Terms {
 }
 
 /// `value * numerator / denominator`, rounded down.
-fn fraction(value: u64, (numerator, denominator): (u64, u64)) -> u64 {
+fn fraction(value: u64, (numerator, denominator): Part) -> u64 {
     let product = u128::from(value) * u128::from(numerator);
     u64::try_from(product / u128::from(denominator.max(1))).unwrap_or(u64::MAX)
 }

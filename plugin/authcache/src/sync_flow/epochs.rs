@@ -194,7 +194,9 @@ impl Epoch {
             min_ms: route.policy.epoch.min_ms,
             max_ms: route.policy.epoch.max_ms,
         };
-        let pace = pace::Plan::of(slot, &self.rates, epochs, self.last, now, &route.terms());
+        let terms = route.terms();
+        let own = self.book.own(now, route.settle_delay_ms, &terms);
+        let pace = pace::Plan::of(slot, &self.rates, &own, epochs, self.last, now, &terms);
         self.ask_at = self.ask_at.min(pace.ask_at);
         self.pace = Some(pace);
     }

@@ -8,7 +8,7 @@ use authcache::key::CredentialKind;
 use authcache::lease::book::Book;
 use authcache::lease::pace::{Epochs, Last, Plan};
 use authcache::lease::slot::{Short, Slot, Source, Tag, Want};
-use authcache::lease::terms::{Delays, Terms};
+use authcache::lease::terms::{CREDIT, Delays, Part, SHARE, Terms};
 use authcache::lease::wallet::Wallet;
 use authcache::quota::Demand;
 use authcache::record::LimitReading;
@@ -16,12 +16,12 @@ use authcache::rng::Rng;
 use authcache::time::{Period, UnixMillis};
 
 /// A full minute.
-pub const START: UnixMillis = UnixMillis(1_935_742_800_000);
+pub(crate) const START: UnixMillis = UnixMillis(1_935_742_800_000);
 const STEP_MS: u64 = 10;
 
 /// How requests come.
 #[derive(Clone, Debug)]
-pub enum Load {
+pub(crate) enum Load {
     /// At a steady rate per second, with this part of it on the first gateway.
     Steady { per_second: f64, on_first: f64 },
     /// At the worst: each gateway falls idle and wants everything at once, in turns that nobody
@@ -31,34 +31,71 @@ pub enum Load {
 
 /// What is simulated.
 #[derive(Clone, Debug)]
-pub struct Setup {
-    pub gateways: u32,
-    pub workers: u32,
-    pub max: u64,
-    pub load: Load,
-    pub delays: Delays,
-    pub epochs: Epochs,
-    pub duration_ms: u64,
-    pub seed: u64,
+pub(crate) struct Setup {
+    pub(crate) gateways: u32,
+    pub(crate) workers: u32,
+    pub(crate) max: u64,
+    pub(crate) load: Load,
+    pub(crate) delays: Delays,
+    pub(crate) epochs: Epochs,
+    pub(crate) duration_ms: u64,
+    pub(crate) seed: u64,
+    pub(crate) share: Part,
+    pub(crate) credit: Part,
     /// Whether delays are always as long as they may be.
-    pub slowest: bool,
+    pub(crate) slowest: bool,
+}
+
+impl Setup {
+    /// The deployment that the documentation gives figures for.
+    pub(crate) fn new(gateways: u32, max: u64, epoch_ms: u64, load: Load) -> Self {
+        Self {
+            gateways,
+            workers: 2,
+            max,
+            load,
+            delays: Delays {
+                epoch_ms,
+                tick_ms: 100,
+                rtt_ms: 50,
+                settle_ms: 300,
+            },
+            epochs: Epochs {
+                min_ms: epoch_ms,
+                max_ms: 30_000,
+            },
+            duration_ms: 60_000,
+            seed: 1,
+            share: SHARE,
+            credit: CREDIT,
+            slowest: false,
+        }
+    }
+
+    /// An adverse schedule of 20 seconds; every third one with all delays as long as they may be.
+    pub(crate) fn adverse(gateways: u32, max: u64, epoch_ms: u64, seed: u64) -> Self {
+        Self {
+            seed,
+            slowest: seed.is_multiple_of(3),
+            duration_ms: 20_000,
+            ..Self::new(gateways, max, epoch_ms, Load::Adverse)
+        }
+    }
 }
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Outcome {
-    pub wanted: u64,
-    pub admitted: u64,
-    pub denied: u64,
-    pub calls: u64,
-    pub calls_after_exhaustion: u64,
-    pub exhausted_at_ms: u64,
+pub(crate) struct Outcome {
+    pub(crate) wanted: u64,
+    pub(crate) admitted: u64,
+    pub(crate) denied: u64,
+    pub(crate) calls: u64,
+    pub(crate) calls_in_second_half: u64,
 }
 
 impl Outcome {
-    /// Requests that were denied although the limit had room for them in the end, in percent of
-    /// the wanted.
-    pub fn false_denials(&self, max: u64) -> f64 {
+    /// What was denied although the limit had room for it in the end, in percent of the wanted.
+    pub(crate) fn missing_percent(&self, max: u64) -> f64 {
         let possible = self.wanted.min(max);
         let missing = possible.saturating_sub(self.admitted);
         100.0 * missing as f64 / self.wanted.max(1) as f64
@@ -96,43 +133,44 @@ struct Answer {
     arrives: UnixMillis,
 }
 
-pub struct World {
+pub(crate) struct World {
     setup: Setup,
     rng: Rng,
     gateways: Vec<Gateway>,
     counter: u64,
     counting: Vec<(UnixMillis, u64)>,
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     now: UnixMillis,
 }
 
 impl World {
-    pub fn new(setup: Setup) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
         let mut rng = Rng::new(setup.seed);
-        let gateways = (0..setup.gateways).map(|index| {
-            let phase = rng.next_u64() % setup.delays.epoch_ms;
-            Gateway {
-                terms: Terms::new(setup.gateways, index, setup.delays, 600_000),
-                slot: None,
-                wallets: vec![Wallet::default(); setup.workers as usize],
-                book: Book::default(),
-                fresh: 0,
-                pending: 0,
-                tick_at: START.plus_ms(rng.next_u64() % setup.delays.tick_ms),
-                last_report: START.plus_ms(phase),
-                last_read: UnixMillis(0),
-                reading: None,
-                accepting: Vec::new(),
-                plan: None,
-                waiting: Vec::new(),
-                wants_reading: false,
-                rate: 0.0,
-                granted_before: 0,
-                busy_until: UnixMillis(0),
-                idle_until: START.plus_ms(rng.next_u64() % 2_000),
-                carry: 0.0,
-                seen_usage: UnixMillis(0),
-            }
+        let gateways = (0..setup.gateways).map(|index| Gateway {
+            terms: Terms {
+                share: setup.share,
+                credit: setup.credit,
+                ..Terms::new(setup.gateways, index, setup.delays, 600_000)
+            },
+            slot: None,
+            wallets: vec![Wallet::default(); setup.workers as usize],
+            book: Book::default(),
+            fresh: 0,
+            pending: 0,
+            tick_at: START.plus_ms(rng.next_u64() % setup.delays.tick_ms),
+            last_report: UnixMillis(0),
+            last_read: UnixMillis(0),
+            reading: None,
+            accepting: Vec::new(),
+            plan: None,
+            waiting: Vec::new(),
+            wants_reading: false,
+            rate: 0.0,
+            granted_before: 0,
+            busy_until: UnixMillis(0),
+            idle_until: START.plus_ms(rng.next_u64() % 2_000),
+            carry: 0.0,
+            seen_usage: UnixMillis(0),
         });
         Self {
             gateways: gateways.collect(),
@@ -146,7 +184,7 @@ impl World {
     }
 
     /// Runs to the end and says what came of it.
-    pub fn run(mut self) -> Outcome {
+    pub(crate) fn run(mut self) -> Outcome {
         while self.now < START.plus_ms(self.setup.duration_ms) {
             self.count();
             for place in 0..self.gateways.len() {
@@ -174,16 +212,12 @@ impl World {
             !is_due
         });
         self.counter += counted;
-        if self.outcome.exhausted_at_ms == 0 && self.counter >= self.setup.max {
-            self.outcome.exhausted_at_ms = now.ms_since(START);
-        }
     }
 
     fn call(&mut self) {
         self.outcome.calls += 1;
-        if self.outcome.exhausted_at_ms > 0 {
-            self.outcome.calls_after_exhaustion += 1;
-        }
+        let is_late = self.now.ms_since(START) * 2 > self.setup.duration_ms;
+        self.outcome.calls_in_second_half += u64::from(is_late);
     }
 
     fn sync(&mut self, place: usize) {
@@ -289,9 +323,13 @@ impl World {
     fn tick(&mut self, place: usize) {
         let now = self.now;
         let tick_ms = self.setup.delays.tick_ms;
+        let settle_ms = self.setup.delays.settle_ms;
         let epochs = self.setup.epochs;
         let gateway = &mut self.gateways[place];
         gateway.tick_at = now.plus_ms(tick_ms);
+        if gateway.fresh > 0 && now.ms_since(gateway.last_report) > epochs.max_ms {
+            gateway.last_report = now;
+        }
         gateway.pending += std::mem::take(&mut gateway.fresh);
         let Some(slot) = &mut gateway.slot else {
             return;
@@ -317,7 +355,8 @@ impl World {
             reported: gateway.last_report,
             asked: gateway.last_read,
         };
-        let plan = Plan::of(slot, &rates, epochs, last, now, &gateway.terms);
+        let own = gateway.book.own(now, settle_ms, &gateway.terms);
+        let plan = Plan::of(slot, &rates, &own, epochs, last, now, &gateway.terms);
         gateway.plan = Some(plan);
     }
 

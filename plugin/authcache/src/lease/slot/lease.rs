@@ -16,7 +16,7 @@ pub enum Short {
     Exceeded(usize),
     /// All that may be handed out of this limit is, but the limit is not reached.
     Empty(usize),
-    /// The same, and a new reading of this limit would be of use: the one that is here is too old.
+    /// The reading of this limit is too old for what it allows: a new one is worth a call.
     Stale(usize),
     /// The slot is too old, of another shape, or held by too many.
     Unusable,
@@ -210,10 +210,10 @@ impl Slot {
                 Reason::Exceeded
             } else if limit.pool(now, terms) >= demand.amount {
                 continue;
-            } else if limit.is_fresh(now, terms) {
-                Reason::Empty
-            } else {
+            } else if limit.cap.saturating_sub(limit.granted) >= demand.amount {
                 Reason::Stale
+            } else {
+                Reason::Empty
             };
             let found = (reason, limit.window.end, demand.limit);
             longest = longest.max(Some(found));
