@@ -196,8 +196,10 @@ impl Scenario {
         let duration_ms = wanted
             .seconds
             .map_or(dice.between((5_000, 80_000)), |seconds| seconds * 1_000);
+        // Where nothing is late or lost, the bounds are the narrowest.
+        let calm = dice.chance(350);
         let trouble = |dice: &mut Dice, most| {
-            if dice.chance(400) {
+            if dice.chance(400) && !calm {
                 dice.below(most)
             } else {
                 0
@@ -259,7 +261,11 @@ impl Scenario {
             acts: Vec::new(),
         };
         let no_crashes = wanted.no_crashes || (solo && dice.chance(700));
-        scenario.acts = acts::adversarial(&scenario, no_crashes, &mut dice);
+        let faults = acts::Faults {
+            deaths: !no_crashes,
+            delays: !calm,
+        };
+        scenario.acts = acts::adversarial(&scenario, faults, &mut dice);
         scenario
     }
 

@@ -28,6 +28,7 @@ pub(crate) struct Edit {
 const FAST: &[&str] = &["--mode", "fast", "--gateways", "1", "--workers", "1"];
 const STRICT: &[&str] = &["--mode", "strict"];
 const ONE_GATEWAY: &[&str] = &["--mode", "strict", "--gateways", "1"];
+const SEVERAL: &[&str] = &["--mode", "strict", "--gateways", "3", "--no-crashes"];
 /// Even traffic far above a small limit on several gateways.
 const PRESSED: &[&str] = &[
     "--mode",
@@ -303,7 +304,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "budget_not_expired",
         what: "what a reading allows is used however old it is",
-        runs: PRESSED,
+        runs: SEVERAL,
         edits: &[Edit {
             file: "lease/slot.rs",
             original: "        terms.is_alone() || now < terms.valid_until(self.asked_at)",
