@@ -164,15 +164,34 @@ fn delays(scenario: &Scenario, acts: &mut Vec<(u64, Act)>, dice: &mut Dice) {
         }
     }
     // What was refused a moment ago meets a backend that cannot be asked.
+    let mut askers = Vec::new();
     for (at, act) in acts.iter() {
-        let refuses = matches!(
-            act,
-            Act::Revoke { back: false, .. } | Act::Suspend { back: false, .. }
-        );
-        if refuses && dice.chance(300) {
-            outages.push(at + dice.below(4_000));
+        let (Act::Revoke {
+            application,
+            back: false,
+        }
+        | Act::Suspend {
+            application,
+            back: false,
+        }) = *act
+        else {
+            continue;
+        };
+        if dice.chance(500) {
+            let begins = at + dice.between((200, 2_000));
+            outages.push(begins);
+            let request = Act::Request {
+                gateway: anywhere(dice),
+                worker: small(dice.index(scenario.workers)),
+                application,
+                sent: Sent::Good,
+                path: 0,
+            };
+            askers.push((at + dice.below(begins - at), request));
+            askers.push((begins + dice.below(500), request));
         }
     }
+    acts.extend(askers);
     for at in outages {
         acts.push((at, Act::Outage(true)));
         acts.push((at + dice.between((50, 20_000)), Act::Outage(false)));
@@ -244,7 +263,11 @@ fn requests(scenario: &Scenario, dice: &mut Dice) -> Vec<(u64, Act)> {
     let even_gap = scenario.duration_ms / count + 1;
     // Some clients come when a minute ends and the next begins.
     let edge = MINUTE_MS - scenario.start.0 % MINUTE_MS;
-    let on_edge = dice.pick(&[0, 0, 300]);
+    let on_edge = if edge <= 3_000 {
+        300
+    } else {
+        dice.pick(&[0, 0, 200])
+    };
     let mut at = 0;
     for _ in 0..count {
         at += match dice.below(20) {

@@ -206,12 +206,19 @@ impl Scenario {
             }
         };
         let latency = dice.pick(&[1, 1, 5, 20, 80]);
+        // Some runs begin shortly before a minute ends, so that little of it is used up by then.
+        let start = if dice.chance(300) {
+            BASE + MINUTE_MS - dice.between((600, 3_000))
+        } else {
+            BASE + dice.below(MINUTE_MS)
+        };
+        let start = UnixMillis(start);
         let mut scenario = Self {
             seed,
             mode: wanted.mode.unwrap_or(mode),
             gateways,
             workers: wanted.workers.unwrap_or(workers),
-            start: UnixMillis(BASE + dice.below(MINUTE_MS)),
+            start,
             duration_ms,
             applications: applications(&mut dice),
             cache: CacheSpec {

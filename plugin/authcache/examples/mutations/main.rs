@@ -28,7 +28,7 @@ use faults::{FAULTS, Fault};
 #[command(name = "mutations")]
 struct Options {
     /// How many runs may go by until a fault is noticed.
-    #[arg(long, default_value_t = 3_000, value_name = "N")]
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
     runs: u64,
     /// The seed of the first run.
     #[arg(long, default_value_t = 1, value_name = "S")]
