@@ -11,7 +11,7 @@
 //!   is about usage beyond it, and about the limit without anybody's credit;
 //! - its *share*: within one horizon it uses at most its part of what its reading leaves;
 //! - its *room*: nor does it use more than is left when all others use their shares, which were not
-//!   larger than two horizons ago.
+//!   larger than what the counter said a horizon and a reading's validity ago.
 
 use crate::time::UnixMillis;
 
@@ -121,7 +121,7 @@ impl Terms {
     }
 
     /// All that this gateway, one of several, may have handed out in a window. The counter is `read`
-    /// and was at least `earlier` two horizons ago; this gateway had used `used` one horizon ago.
+    /// and was at least `earlier` a horizon and a validity ago; this gateway had used `used` one horizon ago.
     pub fn cap(&self, max: u64, read: u64, earlier: u64, used: u64) -> u64 {
         let share = self.part(self.shares(max, read));
         let all = self.shares(max, earlier);

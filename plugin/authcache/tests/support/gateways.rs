@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) share: Part,
     pub(crate) credit: Part,
+    /// How long the backend takes to count at most, whatever the gateways were told.
+    pub(crate) real_settle_ms: u64,
     /// Whether delays are always as long as they may be.
     pub(crate) slowest: bool,
 }
@@ -66,6 +68,7 @@ impl Setup {
             },
             duration_ms: 60_000,
             seed: 1,
+            real_settle_ms: 300,
             share: SHARE,
             credit: CREDIT,
             slowest: false,
@@ -235,7 +238,7 @@ impl World {
             gateway.last_report = now;
             let half = self.delay(self.setup.delays.rtt_ms);
             let arrives = now.plus_ms(half);
-            let counted = arrives.plus_ms(self.delay(self.setup.delays.settle_ms));
+            let counted = arrives.plus_ms(self.delay(self.setup.real_settle_ms));
             self.counting.push((counted, amount));
             self.gateways[place].accepting.push((arrives, amount));
             self.call();
@@ -284,10 +287,10 @@ impl World {
             }
             *at > now
         });
-        if !gateway
+        if gateway
             .reading
             .as_ref()
-            .is_some_and(|answer| answer.arrives <= now)
+            .is_none_or(|answer| answer.arrives > now)
         {
             return;
         }
@@ -306,11 +309,11 @@ impl World {
             limits: &limits,
             asked_at: answer.asked_at,
         };
-        let own = gateway.book.own(now, settle_ms, &gateway.terms);
+        let own = gateway.book.own(answer.asked_at, settle_ms, &gateway.terms);
         let installed = Slot::install(gateway.slot.clone(), source, &own, now, &gateway.terms);
         if let Some(slot) = installed {
             gateway.book.open(&slot, now);
-            gateway.book.read(&slot);
+            gateway.book.read(&slot, now);
             gateway.slot = Some(slot);
         }
         for amount in std::mem::take(&mut gateway.waiting) {
