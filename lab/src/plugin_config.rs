@@ -93,6 +93,19 @@ pub fn from_file(path: &Path) -> Result<Value, PluginConfigError> {
     })
 }
 
+/// Tells the plugin how many gateways share the limits and which one it is, unless the
+/// configuration says so itself.
+pub fn share(configuration: &mut Value, gateways: u16, index: u16) {
+    let Some(document) = configuration.as_object_mut() else {
+        return;
+    };
+    let cache = document.entry("cache").or_insert_with(|| json!({}));
+    if let Some(cache) = cache.as_object_mut() {
+        cache.entry("gateways").or_insert(json!(gateways));
+        cache.entry("gateway_index").or_insert(json!(index));
+    }
+}
+
 fn service_configuration(
     service: &Service,
     authorities: &[String],
@@ -181,6 +194,19 @@ mod tests {
             configuration["services"][1]["authorities"],
             json!(["service-1.test", "service-1.test:*"])
         );
+    }
+
+    #[test]
+    fn gateways_that_share_limits_are_told_unless_the_configuration_says_it_already() {
+        let mut configuration = json!({"api": "v1"});
+        share(&mut configuration, 4, 3);
+        assert_eq!(
+            configuration["cache"],
+            json!({"gateways": 4, "gateway_index": 3})
+        );
+        let mut own = json!({"cache": {"gateways": 9}});
+        share(&mut own, 4, 3);
+        assert_eq!(own["cache"]["gateways"], 9);
     }
 
     #[test]

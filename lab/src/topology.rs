@@ -8,18 +8,16 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::envoy_config::{self, EnvoyConfig, Peer, Plugin, RenderError};
 use crate::plugin_config;
 
 /// One of the parts of a lab.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Role {
-    /// The gateway.
-    Envoy,
+    /// A gateway, by its index from 0.
+    Envoy(u16),
     /// The 3scale-compatible service.
     Backend,
     /// The protected API.
@@ -27,22 +25,19 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: [Self; 3] = [Self::Envoy, Self::Backend, Self::Upstream];
-
-    /// Its name in output, folders and on networks.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Envoy => "envoy",
-            Self::Backend => "backend",
-            Self::Upstream => "upstream",
-        }
-    }
+    /// The first gateway, which most labs have only.
+    pub const ENVOY: Self = Self::Envoy(0);
 }
 
+/// Its name in output, folders and on networks: `envoy`, and `envoy-1` for the second gateway.
 impl fmt::Display for Role {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
+        match self {
+            Self::Envoy(0) => formatter.write_str("envoy"),
+            Self::Envoy(index) => write!(formatter, "envoy-{index}"),
+            Self::Backend => formatter.write_str("backend"),
+            Self::Upstream => formatter.write_str("upstream"),
+        }
     }
 }
 
@@ -126,9 +121,11 @@ impl Site {
     }
 }
 
-/// The gateway of a lab, before its peers have addresses.
+/// A gateway of a lab, before its peers have addresses.
 #[derive(Clone, Debug)]
 pub struct Gateway {
+    /// Its index among the gateways of the lab, from 0.
+    pub index: u16,
     /// Worker threads.
     pub workers: u32,
     /// The plugin's module and configuration; absent: Envoy alone.
@@ -182,7 +179,7 @@ fn server(role: Role, site: &Site, port: u16) -> Service {
         role,
         executable: Executable::Server,
         arguments: vec![
-            role.name().to_owned(),
+            role.to_string(),
             "--listen".to_owned(),
             SocketAddr::new(site.bind, port).to_string(),
             "--address-file".to_owned(),
@@ -197,14 +194,14 @@ fn server(role: Role, site: &Site, port: u16) -> Service {
     }
 }
 
-/// The gateway, wired to its peers.
+/// A gateway, wired to its peers.
 pub fn envoy(
     site: &Site,
     gateway: &Gateway,
     addresses: GatewayAddresses,
     peers: &Peers,
 ) -> Result<Service, RenderError> {
-    let role = Role::Envoy;
+    let role = Role::Envoy(gateway.index);
     let wasm = site.file(role, "plugin.wasm");
     let config_file = site.file(role, "config.yaml");
     let address_file = site.address_file(role);
@@ -266,7 +263,11 @@ mod tests {
             backend: peer("127.0.0.1", 1),
             upstream: peer("127.0.0.1", 2),
         };
-        let gateway = Gateway { workers: 2, plugin };
+        let gateway = Gateway {
+            index: 0,
+            workers: 2,
+            plugin,
+        };
         envoy(site, &gateway, addresses, &peers).expect("the template is valid")
     }
 

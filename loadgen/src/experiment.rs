@@ -264,6 +264,7 @@ impl Bench<'_> {
             plugin_config: None,
             server_exe: self.experiment.server_exe.clone(),
             listen: None,
+            gateways: 1,
         }
     }
 
@@ -282,7 +283,7 @@ impl Bench<'_> {
                 scenario: scenario(),
                 source,
             })?;
-        let requests = requests(&lab.endpoint(Role::Envoy), table).map_err(|source| {
+        let requests = requests(&lab.endpoint(Role::ENVOY), table).map_err(|source| {
             ExperimentError::Request {
                 scenario: scenario(),
                 source,

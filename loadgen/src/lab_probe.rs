@@ -31,7 +31,7 @@ impl Probe for LabProbe<'_> {
         let times = |role| usage.get(&role).map(process_times);
         Ok(Reading {
             counters: Some(counters(&counts)),
-            envoy: times(Role::Envoy),
+            envoy: times(Role::ENVOY),
             backend: times(Role::Backend),
         })
     }

@@ -108,6 +108,7 @@ impl Setup {
             plugin_config: Some(configuration.to_path_buf()),
             server_exe: server_exe(),
             listen: None,
+            gateways: 1,
         })
         .await?;
         let gateway = Gateway {
