@@ -157,12 +157,7 @@ async fn artefacts(
             (Some(path), true) => Some(wasm_build::given(path)?),
             (None, true) => {
                 if built.is_none() {
-                    progress.step("preparing the plugin");
-                    let shown = progress.clone();
-                    built = Some(
-                        blocking(move || wasm_build::build_plugin(&|line| shown.step(line)))
-                            .await??,
-                    );
+                    built = Some(build_plugin(progress).await?);
                 }
                 built.clone()
             }
@@ -171,7 +166,17 @@ async fn artefacts(
     Ok(artefacts)
 }
 
-async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
+/// The project's own plugin.
+pub(crate) async fn build_plugin(
+    progress: &Arc<Progress>,
+) -> Result<WasmArtefact, ExperimentError> {
+    progress.step("preparing the plugin");
+    let shown = progress.clone();
+    Ok(blocking(move || wasm_build::build_plugin(&|line| shown.step(line))).await??)
+}
+
+/// Envoy, as the lab obtains it.
+pub(crate) async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
     progress.step("obtaining Envoy");
     let shown = progress.clone();
     Ok(blocking(move || envoy_binary::obtain(&|line| shown.step(line))).await??)
