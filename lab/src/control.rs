@@ -123,6 +123,12 @@ impl Control {
         self.send_json(self.0.put(&url), url, settings).await
     }
 
+    /// Times the backend's outages from now.
+    pub(crate) async fn begin_outages(&self, backend: &str) -> Result<(), ControlError> {
+        let url = format!("{backend}/control/outages/begin");
+        self.get(url).await.map(|_| ())
+    }
+
     /// Returns when every report that the backend accepted is counted.
     pub(crate) async fn settle(&self, backend: &str) -> Result<(), ControlError> {
         self.get(format!("{backend}/control/settle"))

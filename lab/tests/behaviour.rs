@@ -244,6 +244,11 @@ async fn outages_begin_and_end_by_the_backends_clock() {
         Some(ErrorKind::ConnectionReset),
         "setting it again starts again"
     );
+    call(&server, "GET", "/control/outages/begin", "").await;
+    assert_eq!(call(&server, "GET", AUTHREP, "").await.status, 200);
+    at(1040).await;
+    let (_, end) = raw(&server, get(AUTHREP)).await;
+    assert_eq!(end, Some(ErrorKind::ConnectionReset), "20 s after that");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
@@ -28,8 +28,8 @@ pub(super) struct Conduct {
     pub(super) behaviour: BackendBehaviour,
     draws: Draws,
     turns: Option<Turns>,
-    /// When it was set, by the backend's clock.
-    since: UnixMillis,
+    /// When outages are timed from, in milliseconds by the backend's clock.
+    since_ms: AtomicI64,
 }
 
 /// How the body of an answer is sent.
@@ -53,7 +53,7 @@ impl Conduct {
         Arc::new(Self {
             draws: Draws::new(behaviour.seed),
             turns,
-            since,
+            since_ms: AtomicI64::new(since.millis()),
             behaviour,
         })
     }
@@ -64,8 +64,15 @@ impl Conduct {
         turns.map_or(0, |turns| turns.waiting.load(Ordering::Relaxed))
     }
 
+    /// Times outages from now on instead of from when the behaviour was set.
+    pub(super) fn time_outages_from(&self, now: UnixMillis) {
+        self.since_ms.store(now.millis(), Ordering::Relaxed);
+    }
+
     fn outage(&self, route: Route, now: UnixMillis) -> Option<&Outage> {
-        let elapsed = now.millis().saturating_sub(self.since.millis());
+        let elapsed = now
+            .millis()
+            .saturating_sub(self.since_ms.load(Ordering::Relaxed));
         let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
         self.behaviour.outage(route.endpoint(), elapsed)
     }

@@ -9,6 +9,7 @@
 //! | `GET /control/reset` | back to the state of a fresh start: state, statistics, behaviour, clock |
 //! | `GET /control/stats` | calls by endpoint, accepted transactions, totals of the ledger, what behaviour did |
 //! | `GET`, `PUT /control/behaviour` | delays, caps, faults, outages, late counting |
+//! | `GET /control/outages/begin` | times outages from now instead of from when the behaviour was set |
 //! | `GET`, `PUT /control/account` | what the Account Management stub serves |
 //! | `POST /control/population` | loads many applications at once |
 
@@ -58,6 +59,11 @@ pub(super) fn answer(
             Ok(()) => (200, json!(backend.behaviour())),
             Err(reply) => reply,
         },
+        ("GET", "/outages/begin") => {
+            let conduct = backend.conduct.read().clone();
+            conduct.time_outages_from(backend.clock.now());
+            done()
+        }
         ("GET", "/account") => (200, json!(*backend.account.read())),
         ("PUT", "/account") => match read::<AccountSettings>(body)
             .and_then(|settings| backend.account.write().set(settings).map_err(refused))
