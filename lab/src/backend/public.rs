@@ -214,7 +214,10 @@ fn report_params(request: &PublicRequest<'_>) -> Result<Params, ShapeError> {
         Form::UrlEncoded => Params::parse(request.body)?,
         Form::Multipart => {
             let content_type = String::from_utf8_lossy(request.content_type.unwrap_or_default());
-            multipart::parse(&content_type, request.body)?
+            match multipart::boundary(&content_type) {
+                Some(boundary) => multipart::parse(boundary, request.body)?,
+                None => Params::parse(request.body)?,
+            }
         }
         Form::Other => Params::default(),
     };
@@ -240,7 +243,8 @@ pub(super) const PREFLIGHT_HEADERS: [(&str, &str); 3] = [
     (
         "access-control-allow-headers",
         "Authorization, Accept-Encoding, Content-Type, Cache-Control, Accept, If-Match, \
-         If-Modified-Since, If-None-Match, If-Unmodified-Since, X-Requested-With, 3scale-options",
+         If-Modified-Since, If-None-Match, If-Unmodified-Since, X-Requested-With, \
+         X-HTTP-Method-Override, 3scale-options",
     ),
 ];
 

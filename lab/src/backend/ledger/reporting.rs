@@ -5,19 +5,21 @@
 
 use std::sync::Arc;
 
+use super::authorize::{by_id, by_user_key};
 use super::calendar::UnixMillis;
 use super::call::{SentUsage, Transaction};
 use super::catalogue::Catalogue;
 use super::counters::Counters;
 use super::directory::{Application, ServiceBook};
 use super::error::CallError;
+use super::expansion;
 use super::timestamp;
 use super::usage::{Amount, Entry, SentEntry};
 
-/// The oldest usage that is counted, in milliseconds before now.
-const OLDEST_MS: i64 = 86_400_000;
-/// The furthest usage that is counted, in milliseconds after now.
-const FURTHEST_MS: i64 = 3_600_000;
+/// The oldest usage that is counted, in seconds before now.
+const OLDEST_SECONDS: i64 = 86_400;
+/// The furthest usage that is counted, in seconds after now.
+const FURTHEST_SECONDS: i64 = 3600;
 
 /// Usage that was accepted and has to be counted.
 #[derive(Debug)]
@@ -158,13 +160,8 @@ fn application(
 ) -> Result<Arc<Application>, CallError> {
     match (&transaction.app_id, &transaction.user_key) {
         (Some(_), Some(_)) => Err(CallError::Authentication),
-        (Some(id), None) => book
-            .applications
-            .get(id)
-            .ok_or_else(|| CallError::Application(id.clone())),
-        (None, Some(key)) => book
-            .application_by_user_key(key)
-            .ok_or_else(|| CallError::UserKey(key.clone())),
+        (Some(id), None) => by_id(book, id),
+        (None, Some(key)) => by_user_key(book, key),
         (None, None) => Err(CallError::ApplicationMissing),
     }
 }
@@ -182,7 +179,7 @@ fn usage(
     Ok(if flat_usage {
         entries
     } else {
-        catalogue.expand(&entries)
+        expansion::counted(catalogue, &entries)
     })
 }
 
@@ -192,11 +189,12 @@ fn moment(transaction: &Transaction, now: UnixMillis) -> Result<i64, CallError> 
     let Some(at) = sent else {
         return Ok(now.seconds());
     };
-    let ahead_ms = at.saturating_mul(1000).saturating_sub(now.millis());
-    if ahead_ms < -OLDEST_MS {
+    // Whole seconds on both sides: usage of exactly 24 hours ago is accepted all through its second.
+    let ahead = at.saturating_sub(now.seconds());
+    if ahead < -OLDEST_SECONDS {
         return Err(CallError::TimestampTooOld);
     }
-    if ahead_ms > FURTHEST_MS {
+    if ahead > FURTHEST_SECONDS {
         return Err(CallError::TimestampTooNew);
     }
     Ok(at)
