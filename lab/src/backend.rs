@@ -10,13 +10,14 @@
 //! decided and count nothing.
 
 pub mod answer;
+mod body;
 mod clock;
 mod control;
 pub mod internal;
 pub mod ledger;
 pub mod params;
 pub mod population;
-mod public;
+pub mod public;
 mod queue;
 mod reading;
 pub mod statistics;
@@ -42,6 +43,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use self::answer::Answer;
+use self::body::BodyError;
 use self::clock::Clock;
 use self::internal::{InternalCall, Reply};
 use self::ledger::Ledger;
@@ -51,7 +53,7 @@ use self::public::{PublicRequest, Route};
 use self::queue::Queue;
 use self::statistics::{Endpoint, Statistics};
 use crate::behaviour::{BackendBehaviour, BehaviourError, Draws, Outcome};
-use crate::http_server::{self, Handler};
+use crate::http_server::{self, Handler, Limits};
 use crate::precise_timer::PreciseTimer;
 
 /// Bytes of a control call's body at most: enough for a million applications.
@@ -101,6 +103,7 @@ pub struct Backend {
     conduct: RwLock<Arc<Conduct>>,
     auth: InternalAuth,
     timer: PreciseTimer,
+    limits: Limits,
 }
 
 /// A behaviour that is in effect.
@@ -127,6 +130,11 @@ impl Conduct {
 impl Backend {
     /// An empty backend.
     pub fn new(auth: InternalAuth, timer: PreciseTimer) -> Arc<Self> {
+        Self::with_limits(auth, timer, Limits::default())
+    }
+
+    /// An empty backend with other limits for its clients.
+    pub fn with_limits(auth: InternalAuth, timer: PreciseTimer, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             ledger: Ledger::default(),
             clock: Clock::default(),
@@ -135,13 +143,14 @@ impl Backend {
             conduct: RwLock::new(Conduct::new(BackendBehaviour::default())),
             auth,
             timer,
+            limits,
         })
     }
 
     /// Serves and counts until `end` resolves; what is queued then is counted before it returns.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, end: impl Future<Output = ()>) {
         tokio::select! {
-            () = http_server::serve(listener, self.clone(), end) => {}
+            () = http_server::serve_within(listener, self.clone(), self.limits, end) => {}
             () = self.queue.work(|job| self.count(job)) => {}
         }
         self.settle();
@@ -222,9 +231,10 @@ impl Backend {
         let route = Route::find(parts.method.as_str(), parts.uri.path());
         self.statistics.call(route.endpoint());
         let answer = match route {
-            Route::Report => match Limited::new(body, MAX_BYTES).collect().await {
-                Ok(body) => self.call(route, &parts, &body.to_bytes()).await,
-                Err(_) => public::too_large(),
+            Route::Report => match body::read(body, MAX_BYTES, self.limits.body).await {
+                Ok(body) => self.call(route, &parts, &body).await,
+                Err(BodyError::TooSlow) => public::failed(408),
+                Err(BodyError::TooLarge | BodyError::Broken) => public::too_large(),
             },
             route => self.call(route, &parts, &[]).await,
         };
@@ -239,13 +249,13 @@ impl Backend {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             return response;
         }
-        let Ok(body) = Limited::new(body, MAX_BYTES).collect().await else {
+        let Ok(body) = body::read(body, MAX_BYTES, self.limits.body).await else {
             return json_response(
                 400,
                 &serde_json::json!({ "status": "error", "error": "body cannot be read" }),
             );
         };
-        let Reply { status, body } = match internal_body(&parts.headers, &body.to_bytes()) {
+        let Reply { status, body } = match internal_body(&parts.headers, &body) {
             Ok(body) => {
                 let path = parts.uri.path();
                 let call = InternalCall {

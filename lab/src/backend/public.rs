@@ -15,7 +15,7 @@ use super::statistics::Endpoint;
 
 /// What a path and method of the public API mean.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Route {
+pub enum Route {
     /// An authorization call.
     Authorize(Flavour),
     /// A report.
@@ -34,7 +34,7 @@ pub(super) enum Route {
 
 impl Route {
     /// Finds the route of a request.
-    pub(super) fn find(method: &str, path: &str) -> Self {
+    pub fn find(method: &str, path: &str) -> Self {
         match Self::exact(method, path) {
             // Only paths that are not clean already pay for being cleaned.
             Self::Unknown => Self::exact(method, &cleaned(path)),
@@ -99,7 +99,7 @@ fn cleaned(path: &str) -> String {
 
 /// A request of the public API.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PublicRequest<'a> {
+pub struct PublicRequest<'a> {
     /// Query string, as sent.
     pub query: &'a [u8],
     /// Header `3scale-options`.
@@ -111,7 +111,7 @@ pub(super) struct PublicRequest<'a> {
 }
 
 /// Answers a call, and says what has to be counted because of it.
-pub(super) fn respond(
+pub fn respond(
     ledger: &Ledger,
     route: Route,
     request: &PublicRequest<'_>,

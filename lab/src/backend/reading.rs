@@ -13,7 +13,7 @@ use super::params::{Hash, Params, Value, decode};
 
 /// Which authorization call it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Flavour {
+pub struct Flavour {
     /// Whether usage is counted.
     pub purpose: Purpose,
     /// Whether it is an oauth call.

@@ -113,27 +113,36 @@ fn count(counters: &Counters, service: &str, transactions: &[Checked], now: Unix
     }
 }
 
-/// Checks all transactions: first every application, then every usage, then every timestamp.
+/// Checks all transactions: first every application, then every usage, then every timestamp; usages
+/// and timestamps grouped by application.
 fn check_report(
     book: &ServiceBook,
     transactions: Vec<Transaction>,
     flat_usage: bool,
     now: UnixMillis,
 ) -> Result<Vec<Checked>, Refused> {
-    let kept: Vec<Transaction> = transactions.into_iter().filter_map(without_zeros).collect();
-    let applications = kept
-        .iter()
-        .map(|transaction| application(book, transaction))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut groups: Vec<(Arc<Application>, Vec<Transaction>)> = Vec::new();
+    for transaction in transactions.into_iter().filter_map(without_zeros) {
+        let application = application(book, &transaction)?;
+        let group = groups
+            .iter_mut()
+            .find(|(known, _)| known.id == application.id);
+        match group {
+            Some((_, group)) => group.push(transaction),
+            None => groups.push((application, vec![transaction])),
+        }
+    }
     let catalogue = book.catalogue.read();
-    let usages = kept
-        .iter()
-        .map(|transaction| usage(&catalogue, transaction, flat_usage))
-        .collect::<Result<Vec<_>, _>>()?;
-    kept.iter()
-        .zip(applications)
-        .zip(usages)
-        .map(|((transaction, application), usage)| {
+    let mut used = Vec::new();
+    for (application, group) in &groups {
+        for transaction in group {
+            if let Some(usage) = usage(&catalogue, transaction, flat_usage)? {
+                used.push((application, transaction, usage));
+            }
+        }
+    }
+    used.into_iter()
+        .map(|(application, transaction, usage)| {
             Ok(Checked {
                 application: application.id.clone(),
                 usage,
@@ -166,21 +175,22 @@ fn application(
     }
 }
 
+/// What a transaction counts; `None` if it was sent without usage, and then nothing else about it
+/// is looked at.
 fn usage(
     catalogue: &Catalogue,
     transaction: &Transaction,
     flat_usage: bool,
-) -> Result<Vec<Entry>, Refused> {
+) -> Result<Option<Vec<Entry>>, Refused> {
     let entries = match &transaction.usage {
-        SentUsage::Absent => return Ok(Vec::new()),
+        SentUsage::Absent => return Ok(None),
         SentUsage::NotAHash => return Err(Refused::Silently),
         SentUsage::Entries(entries) => catalogue.check(entries)?,
     };
-    Ok(if flat_usage {
-        entries
-    } else {
-        expansion::counted(catalogue, &entries)
-    })
+    Ok(Some(match flat_usage {
+        true => entries,
+        false => expansion::counted(catalogue, &entries),
+    }))
 }
 
 /// When the usage happened, in seconds. A text that is no time means now.
