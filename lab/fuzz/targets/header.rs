@@ -15,7 +15,8 @@ static LEDGER: LazyLock<Ledger> = LazyLock::new(populated);
 
 const ASKING: &[u8] =
     b"provider_key=pk&service_id=3&app_id=7&app_key=k&referrer=*&usage[g1]=1&usage[hits]=%230";
-const REPORTING: &[u8] = b"--XX\r\nContent-Disposition: form-data; name=\"provider_key\"\r\n\r\npk\r\n--XX--\r\n";
+const REPORTING: &[u8] =
+    b"--XX\r\nContent-Disposition: form-data; name=\"provider_key\"\r\n\r\npk\r\n--XX--\r\n";
 
 fuzz_target!(|input: &[u8]| {
     let mut lines = input.splitn(2, |byte| *byte == b'\n');
