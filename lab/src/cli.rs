@@ -3,6 +3,7 @@
 //! Owns its commands and what they print. Errors are returned; `main` prints them and picks the exit
 //! code.
 
+mod bench;
 mod health;
 mod images;
 mod load;
@@ -10,10 +11,13 @@ mod obtain;
 pub mod servers;
 mod up;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use thiserror::Error;
 
 pub use self::servers::ServerCommand;
+use crate::bench::BenchError;
 use crate::doctor;
 use crate::envoy_binary::EnvoyBinaryError;
 use crate::runtime::LaunchError;
@@ -42,6 +46,9 @@ enum Command {
     Images,
     /// List the scenarios.
     Scenarios,
+    /// Measure the lab's own backend.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Tell running servers what a scenario says about them.
     #[command(hide = true)]
     Load(load::Arguments),
@@ -68,6 +75,9 @@ pub enum CliError {
     /// The lab did not come up or go down.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// The backend could not be measured.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// A server command failed.
     #[error(transparent)]
     Server(#[from] servers::ServerError),
@@ -88,30 +98,25 @@ pub enum CliError {
     },
 }
 
-/// Carries a command out.
-pub fn run(cli: Cli) -> Result<(), CliError> {
+/// Carries a command out. The exit code is that of a command that ended well, which need not be 0.
+pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
-        Command::Up(arguments) => up::run(&arguments),
-        Command::Wasm => {
-            println!("{}", obtain::plugin()?.path.display());
-            Ok(())
-        }
-        Command::Envoy => {
-            println!("{}", obtain::envoy()?.path.display());
-            Ok(())
-        }
-        Command::Doctor => examine(),
-        Command::Images => images::run(),
+        Command::Up(arguments) => up::run(&arguments)?,
+        Command::Wasm => println!("{}", obtain::plugin()?.path.display()),
+        Command::Envoy => println!("{}", obtain::envoy()?.path.display()),
+        Command::Doctor => examine()?,
+        Command::Images => images::run()?,
         Command::Scenarios => {
             for (name, description) in scenario::names() {
                 println!("{name:<14} {description}");
             }
-            Ok(())
         }
-        Command::Load(arguments) => load::run(&arguments),
-        Command::Health(arguments) => health::run(&arguments),
-        Command::Server(command) => Ok(runtime()?.block_on(command.run())?),
+        Command::Bench(bench) => return bench::run(&bench),
+        Command::Load(arguments) => load::run(&arguments)?,
+        Command::Health(arguments) => health::run(&arguments)?,
+        Command::Server(command) => runtime()?.block_on(command.run())?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn examine() -> Result<(), CliError> {
