@@ -5,6 +5,7 @@
 
 mod calls;
 mod client;
+pub mod memory;
 mod progress;
 mod server;
 pub mod speed;
@@ -14,6 +15,7 @@ use std::io;
 use thiserror::Error;
 
 pub use self::progress::Progress;
+use crate::backend::population::LoadError;
 
 /// Why a measurement failed. A bound that is missed is a result, not a failure.
 #[derive(Debug, Error)]
@@ -42,6 +44,12 @@ pub enum BenchError {
         /// The body's beginning.
         body: String,
     },
+    /// The ledger refused a call, which it should not.
+    #[error("the ledger refused a call: {0}")]
+    Refused(String),
+    /// The population of the calls cannot be loaded.
+    #[error("cannot load the population")]
+    Population(#[source] LoadError),
     /// The ledger's total is not what the calls add up to.
     #[error("the backend counted {found} of {metric}, the calls add up to {expected}")]
     Count {

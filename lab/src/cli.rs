@@ -8,6 +8,7 @@ mod health;
 mod images;
 mod load;
 mod obtain;
+pub mod population;
 pub mod servers;
 mod up;
 
@@ -46,6 +47,8 @@ enum Command {
     Images,
     /// List the scenarios.
     Scenarios,
+    /// Write a generated population of services and applications as JSON Lines.
+    Population(population::Arguments),
     /// Measure the lab's own backend.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -75,6 +78,9 @@ pub enum CliError {
     /// The lab did not come up or go down.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// No population was written.
+    #[error(transparent)]
+    Population(#[from] population::PopulationError),
     /// The backend could not be measured.
     #[error(transparent)]
     Bench(#[from] BenchError),
@@ -111,10 +117,11 @@ pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
                 println!("{name:<14} {description}");
             }
         }
+        Command::Population(arguments) => population::run(&arguments)?,
         Command::Bench(bench) => return bench::run(&bench),
         Command::Load(arguments) => load::run(&arguments)?,
         Command::Health(arguments) => health::run(&arguments)?,
-        Command::Server(command) => runtime()?.block_on(command.run())?,
+        Command::Server(command) => server_runtime(command.threads())?.block_on(command.run())?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,6 +139,19 @@ fn examine() -> Result<(), CliError> {
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Setup)
+}
+
+/// One thread serves without handing anything to another, which is the cheapest there is.
+fn server_runtime(threads: usize) -> Result<tokio::runtime::Runtime, CliError> {
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(CliError::Setup)

@@ -114,6 +114,30 @@ impl Ledger {
         job.run(&self.counters, now);
     }
 
+    /// Sets what an application has used in every window that holds `now`, metric name to value and
+    /// without the metric tree; the first name that is no metric is the error.
+    pub fn set_usage(
+        &self,
+        service: &str,
+        application: &str,
+        usage: &BTreeMap<String, u64>,
+        now: UnixMillis,
+    ) -> Result<(), String> {
+        if usage.is_empty() {
+            return Ok(());
+        }
+        let book = self.directory.book_or_new(service);
+        let entries = book.catalogue.read().set(usage)?;
+        let at = now.seconds();
+        self.counters.apply(service, application, &entries, at, at);
+        Ok(())
+    }
+
+    /// How many counters are held, each for an application, a metric and a window.
+    pub fn stored_counters(&self) -> usize {
+        self.counters.stored()
+    }
+
     /// The state of every limit of an application.
     pub fn utilization(
         &self,

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::population::{Credential, Population};
+use crate::population::Population;
 use crate::scenario::{LimitSettings, PopulationSettings};
 
 /// Applications that the calls are from: more than any cache line or shard holds.
@@ -91,7 +91,9 @@ pub(super) fn population() -> Population {
 
 /// One request of each application.
 pub(super) fn requests(kind: Kind, population: &Population, unix_seconds: u64) -> Vec<Vec<u8>> {
-    let keys: Vec<String> = population.applications.iter().map(user_key).collect();
+    let keys: Vec<String> = (0..population.applications())
+        .map(|index| population.application(index).credential.secret().to_owned())
+        .collect();
     let service = &population.services[0];
     let caller = format!("service_token={}&service_id={}", service.token, service.id);
     let ask = |question: &str| {
@@ -111,12 +113,6 @@ pub(super) fn requests(kind: Kind, population: &Population, unix_seconds: u64) -
                 .map(|_| report(&caller, turns.by_ref(), unix_seconds))
                 .collect()
         }
-    }
-}
-
-fn user_key(application: &crate::population::Application) -> String {
-    match &application.credential {
-        Credential::UserKey(key) | Credential::AppKey(key) => key.clone(),
     }
 }
 

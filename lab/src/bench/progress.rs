@@ -27,6 +27,14 @@ impl Progress {
         Self { bar }
     }
 
+    /// A display that shows nothing but results.
+    #[cfg(test)]
+    pub(super) fn hidden() -> Self {
+        Self {
+            bar: Some(ProgressBar::hidden()),
+        }
+    }
+
     /// A step of `length` parts begins.
     pub fn step(&self, text: &str, length: u64) {
         match &self.bar {

@@ -176,7 +176,7 @@ struct Run {
 
 impl Run {
     fn prepare(&mut self, delay: Duration) -> Result<(), BenchError> {
-        let state = serde_json::to_vec(&self.population.state()).unwrap_or_default();
+        let state: Vec<u8> = self.population.chunks().flatten().collect();
         let load = calls::post("/control/population", "application/json", &state);
         self.control.ask("loading the population", &load)?;
         if !delay.is_zero() {

@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::CliError;
+use crate::bench::memory::{self, Via};
 use crate::bench::speed::{self, Plan, Report};
 use crate::bench::{BenchError, Progress};
 
@@ -26,6 +27,11 @@ pub(super) enum Bench {
     /// if one core manages 24,000 authorize calls a second, 20,000 authrep calls and 2,000 reports
     /// with 100 transactions; 2 if not; 1 if it could not be measured.
     Speed(Speed),
+    /// Whether memory stays flat while 800 days of limit windows come and go.
+    ///
+    /// The exit code is 0 if the second half of the run needed at most 5 % more memory and counters
+    /// than the first, 2 if it needed more, 1 if it could not be measured.
+    Memory(Memory),
 }
 
 #[derive(Args, Debug)]
@@ -46,10 +52,47 @@ pub(super) struct Speed {
     json: Option<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct Memory {
+    /// Authrep calls to make.
+    #[arg(long, value_name = "N", default_value_t = 10_000_000,
+          value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    calls: u64,
+    /// Call a backend of its own over HTTP instead of the ledger in this process.
+    #[arg(long)]
+    http: bool,
+    /// Write the figures to this file as well.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
 pub(super) fn run(bench: &Bench) -> Result<ExitCode, CliError> {
     match bench {
         Bench::Speed(arguments) => measure_speed(arguments),
+        Bench::Memory(arguments) => measure_memory(arguments),
     }
+}
+
+fn measure_memory(arguments: &Memory) -> Result<ExitCode, CliError> {
+    let plan = memory::Plan {
+        executable: env::current_exe().map_err(CliError::OwnPath)?,
+        calls: arguments.calls,
+        via: if arguments.http {
+            Via::Http
+        } else {
+            Via::Ledger
+        },
+    };
+    let report = memory::measure(&plan, &Progress::start())?;
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
+    }
+    if report.is_flat() {
+        println!("memory is flat");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("memory grew by more than 5 % in the second half of the run: something never expires");
+    Ok(ExitCode::from(MISSED))
 }
 
 fn measure_speed(arguments: &Speed) -> Result<ExitCode, CliError> {

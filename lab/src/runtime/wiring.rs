@@ -93,8 +93,8 @@ async fn instruct_backend(
     control: &Control,
     url: &str,
 ) -> Result<(), ControlError> {
-    let state = Population::new(&scenario.population).state();
-    control.load_population(url, &state).await?;
+    let population = Population::new(&scenario.population);
+    control.load_population(url, population).await?;
     control.set_behaviour(url, &scenario.backend).await
 }
 

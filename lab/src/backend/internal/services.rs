@@ -67,7 +67,7 @@ fn put(ledger: &Ledger, path_id: Option<&str>, body: &Value) -> Result<Reply, Re
 fn merged(id: &str, known: Option<&Service>, sent: &Map<String, Value>) -> Result<Service, Reply> {
     let provider_key = not_blank(text(sent, "provider_key"))
         .or_else(|| known.map(|service| service.provider_key.clone()));
-    let state = text(sent, "state").map(Activity);
+    let state = text(sent, "state").map(|state| Activity(state.into()));
     let required = sent
         .get("referrer_filters_required")
         .and_then(Value::as_bool);
@@ -78,7 +78,7 @@ fn merged(id: &str, known: Option<&Service>, sent: &Map<String, Value>) -> Resul
         })?,
         active: state
             .or_else(|| known.map(|service| service.active.clone()))
-            .unwrap_or_else(|| Activity("active".to_owned())),
+            .unwrap_or_else(|| Activity("active".into())),
         backend_version: text(sent, "backend_version")
             .or_else(|| known.and_then(|service| service.backend_version.clone())),
         referrer_filters_required: required
@@ -90,7 +90,7 @@ fn merged(id: &str, known: Option<&Service>, sent: &Map<String, Value>) -> Resul
 fn shown(ledger: &Ledger, service: &Service) -> Value {
     json!({
         "id": service.id,
-        "state": service.active.0,
+        "state": &*service.active.0,
         "provider_key": service.provider_key,
         "backend_version": service.backend_version,
         "referrer_filters_required": service.referrer_filters_required,

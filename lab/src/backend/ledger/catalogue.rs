@@ -5,12 +5,12 @@
 //! passed over as long as there is no such metric.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::calendar::Period;
 use super::error::CallError;
-use super::usage::{Amount, Entry, SentEntry};
+use super::usage::{Amount, Delta, Entry, SentEntry};
 
 /// A metric of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -123,6 +123,20 @@ impl Catalogue {
             .collect()
     }
 
+    /// Values that counters are to have, by metric id; the first name that is no metric is the error.
+    pub fn set(&self, values: &BTreeMap<String, u64>) -> Result<Vec<Entry>, String> {
+        values
+            .iter()
+            .map(|(name, value)| {
+                let metric = self.ids_by_name.get(name.as_str());
+                Ok(Entry {
+                    metric: metric.ok_or_else(|| name.clone())?.clone(),
+                    delta: Delta::Set(Amount::from(*value)),
+                })
+            })
+            .collect()
+    }
+
     /// Usage with every value carried up to all ancestors of its metric, deepest metrics first.
     pub fn expand(&self, sent: &[Entry]) -> Vec<Entry> {
         let mut levels: Vec<(usize, Entry)> = sent
@@ -207,7 +221,6 @@ fn by_id(a: &str, b: &str) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::super::usage::Delta;
     use super::*;
 
     fn catalogue(metrics: &[(&str, &str, Option<&str>)]) -> Catalogue {
