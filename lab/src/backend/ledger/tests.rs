@@ -146,6 +146,7 @@ fn application() -> ApplicationEntry {
         user_key: Some("u".to_owned()),
         keys: Default::default(),
         referrer_filters: Default::default(),
+        usage: Default::default(),
     }
 }
 
