@@ -153,7 +153,7 @@ impl Backend {
     /// Loads services and applications from state documents, one after the other; see
     /// [`population`]. Takes as long as reading does, so async callers need a thread for it.
     pub fn load_population(&self, documents: impl Read) -> Result<Loaded, LoadError> {
-        population::load(documents, &self.ledger, || self.clock.now())
+        population::load(documents, &self.ledger, |job| self.count(job))
     }
 
     /// The behaviour in effect.

@@ -114,23 +114,24 @@ impl Ledger {
         job.run(&self.counters, now);
     }
 
-    /// Sets what an application has used in every window that holds `now`, metric name to value and
-    /// without the metric tree; the first name that is no metric is the error.
-    pub fn set_usage(
+    /// What sets the counters of an application in every window of the moment it is counted at, metric
+    /// name to value and without the metric tree. The first name that is no metric is the error.
+    pub fn usage_to_set(
         &self,
         service: &str,
-        application: &str,
+        application: &Arc<str>,
         usage: &BTreeMap<String, u64>,
-        now: UnixMillis,
-    ) -> Result<(), String> {
-        if usage.is_empty() {
-            return Ok(());
-        }
+    ) -> Result<Job, String> {
         let book = self.directory.book_or_new(service);
-        let entries = book.catalogue.read().set(usage)?;
-        let at = now.seconds();
-        self.counters.apply(service, application, &entries, at, at);
-        Ok(())
+        let usage = book.catalogue.read().set(usage)?;
+        Ok(Job {
+            service: service.to_owned(),
+            book,
+            work: Work::Usage {
+                application: application.clone(),
+                usage,
+            },
+        })
     }
 
     /// How many counters are held, each for an application, a metric and a window.

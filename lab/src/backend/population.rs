@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::ledger::Ledger;
-use super::ledger::calendar::{Period, UnixMillis};
+use super::ledger::calendar::Period;
 use super::ledger::catalogue::{Limit, Metric};
 use super::ledger::directory::{Activity, Application, DefaultService, Service};
+use super::ledger::reporting::Job;
 
 /// Why a population was not loaded to its end. What stands before the mistake is loaded.
 #[derive(Debug, Error)]
@@ -58,11 +59,11 @@ pub struct Loaded {
     pub applications: u64,
 }
 
-/// Loads documents until there are no more; `now` is when usage that they name was made.
+/// Loads documents until there are no more; usage that they name is handed to `count`.
 pub fn load(
     reader: impl Read,
     ledger: &Ledger,
-    now: impl Fn() -> UnixMillis,
+    mut count: impl FnMut(Job),
 ) -> Result<Loaded, LoadError> {
     // The parser asks byte by byte.
     let reader = io::BufReader::with_capacity(64 * 1024, reader);
@@ -87,7 +88,7 @@ pub fn load(
             service,
         };
         document
-            .load_into(ledger, &mut texts, now())
+            .load_into(ledger, &mut texts, &mut count)
             .map_err(unknown)?;
     }
     Ok(loaded)
@@ -235,7 +236,7 @@ impl Population {
         self,
         ledger: &Ledger,
         texts: &mut Texts,
-        now: UnixMillis,
+        count: &mut impl FnMut(Job),
     ) -> Result<(), UnknownMetric> {
         let directory = &ledger.directory;
         for service in self.services {
@@ -276,7 +277,7 @@ impl Population {
             book.catalogue.write().put_limit(&limit.plan_id, entry);
         }
         for application in self.applications {
-            load_application(ledger, application, texts, now)?;
+            load_application(ledger, application, texts, count)?;
         }
         Ok(())
     }
@@ -286,7 +287,7 @@ fn load_application(
     ledger: &Ledger,
     entry: ApplicationEntry,
     texts: &mut Texts,
-    now: UnixMillis,
+    count: &mut impl FnMut(Job),
 ) -> Result<(), UnknownMetric> {
     let book = ledger.directory.book_or_new(&entry.service_id);
     let id: Arc<str> = entry.id.into();
@@ -303,22 +304,26 @@ fn load_application(
         referrer_filters: entry.referrer_filters,
     };
     book.applications.put(&id, Arc::new(application));
-    let set = ledger.set_usage(&entry.service_id, &id, &entry.usage, now);
-    set.map_err(|metric| UnknownMetric {
+    if entry.usage.is_empty() {
+        return Ok(());
+    }
+    let set = ledger.usage_to_set(&entry.service_id, &id, &entry.usage);
+    count(set.map_err(|metric| UnknownMetric {
         application: id.to_string(),
         metric,
         service: entry.service_id,
-    })
+    })?);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::ledger::calendar::UnixMillis;
 
     fn load_text(text: &str, ledger: &Ledger) -> Result<Loaded, LoadError> {
-        load(text.as_bytes(), ledger, || {
-            UnixMillis::from_millis(1_935_748_800_000)
-        })
+        let now = UnixMillis::from_millis(1_935_748_800_000);
+        load(text.as_bytes(), ledger, |job| ledger.count(job, now))
     }
 
     const SERVICE: &str = concat!(

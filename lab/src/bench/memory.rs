@@ -160,8 +160,9 @@ impl InProcess {
     fn new(population: &Population) -> Result<Self, BenchError> {
         let ledger = Ledger::default();
         let documents: Vec<u8> = population.chunks().flatten().collect();
-        let now = || UnixMillis::from_millis(START * 1000);
-        load(documents.as_slice(), &ledger, now).map_err(BenchError::Population)?;
+        let now = UnixMillis::from_millis(START * 1000);
+        load(documents.as_slice(), &ledger, |job| ledger.count(job, now))
+            .map_err(BenchError::Population)?;
         let service = &population.services[0];
         let call = |index| AuthorizeCall {
             caller: Caller {

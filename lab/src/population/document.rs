@@ -284,7 +284,7 @@ mod tests {
 
             let ledger = Ledger::default();
             let now = UnixMillis::from_millis(1_935_748_800_000);
-            let loaded = load(bytes.as_slice(), &ledger, || now);
+            let loaded = load(bytes.as_slice(), &ledger, |job| ledger.count(job, now));
             let loaded = loaded.expect("what is generated can be loaded");
             prop_assert_eq!(loaded.applications, u64::from(settings.applications) + 1);
             prop_assert_eq!(loaded.services, u64::from(settings.services));

@@ -14,8 +14,9 @@ const NOW: i64 = 1_935_656_430;
 
 fn load_all(population: Population, ledger: &Ledger) {
     let document = serde_json::to_vec(&population).expect("it serialises");
-    let now = || UnixMillis::from_millis(NOW * 1000);
-    load(document.as_slice(), ledger, now).expect("the fixture's state is good");
+    let now = UnixMillis::from_millis(NOW * 1000);
+    load(document.as_slice(), ledger, |job| ledger.count(job, now))
+        .expect("the fixture's state is good");
 }
 
 /// A service with the metrics `hits` ← `search` ← `images` and `other`, and one application.
