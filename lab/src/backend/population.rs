@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use super::ledger::Ledger;
@@ -184,8 +185,25 @@ pub struct ApplicationEntry {
     pub referrer_filters: BTreeSet<String>,
     /// By metric name: what its counters are set to in every window of the moment of loading.
     /// Parents are not added to: they have their own entry.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "counters",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub usage: BTreeMap<String, u64>,
+}
+
+/// Counters have 64 bits with a sign.
+fn counters<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, u64>, D::Error> {
+    let counters = BTreeMap::<String, u64>::deserialize(from)?;
+    let too_large = |(_, value): &(&String, &u64)| i64::try_from(**value).is_err();
+    match counters.iter().find(too_large) {
+        Some((metric, value)) => Err(D::Error::custom(format!(
+            "usage of `{metric}` is {value}, the most is {}",
+            i64::MAX
+        ))),
+        None => Ok(counters),
+    }
 }
 
 fn active() -> String {
@@ -377,6 +395,10 @@ mod tests {
         check(
             r#"{"usage_limits":[{"service_id":"s","plan_id":"p","metric_id":"1","period":"fortnight","value":1}]}"#,
             &["`fortnight`", "line 3"],
+        );
+        check(
+            r#"{"applications":[{"service_id":"s","id":"z","usage":{"hits":9223372036854775808}}]}"#,
+            &["usage of `hits` is 9223372036854775808", "line 3"],
         );
         check(
             r#"{"applications":[{"service_id":"s","id":"z","usage":{"nope":1}}]}"#,
