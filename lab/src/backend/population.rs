@@ -390,7 +390,6 @@ mod tests {
             "{\"applications\":[{\"service_id\":\"s\"}]}",
             &["`id`", "line 3"],
         );
-        check("[]", &["line 3"]);
         check("7", &["line 3"]);
         check(
             r#"{"usage_limits":[{"service_id":"s","plan_id":"p","metric_id":"1","period":"fortnight","value":1}]}"#,
