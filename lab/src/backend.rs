@@ -1,7 +1,7 @@
 //! The 3scale-compatible backend: an HTTP shell around the ledger.
 //!
-//! Owns what a running backend is made of (ledger, clock, queue, behaviour, statistics) and the way
-//! of a request through them. Must not know accounting ([`ledger`]), parameters ([`params`]) or XML
+//! Owns what a running backend is made of (ledger, store, clock, queue, behaviour, statistics) and
+//! the way of a request through them. Must not know accounting ([`ledger`]), parameters ([`params`]) or XML
 //! ([`answer`]).
 //!
 //! A call of the public API waits for its turn if there is a concurrency cap, is decided on the
@@ -20,6 +20,7 @@ mod public;
 mod queue;
 mod reading;
 pub mod statistics;
+pub mod store;
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ use self::params::MAX_BYTES;
 use self::public::{PublicRequest, Route};
 use self::queue::Queue;
 use self::statistics::{Endpoint, Statistics};
+use self::store::keeper::{Keeper, Office};
+use self::store::{Store, StoreError};
 use crate::behaviour::{BackendBehaviour, BehaviourError, Draws, Outcome};
 use crate::http_server::{self, Handler};
 use crate::precise_timer::PreciseTimer;
@@ -95,6 +98,7 @@ impl std::fmt::Debug for InternalAuth {
 #[derive(Debug)]
 pub struct Backend {
     ledger: Ledger,
+    keeper: Option<Keeper>,
     clock: Clock,
     queue: Queue,
     statistics: Statistics,
@@ -125,10 +129,30 @@ impl Conduct {
 }
 
 impl Backend {
-    /// An empty backend.
+    /// An empty backend that keeps everything in memory.
     pub fn new(auth: InternalAuth, timer: PreciseTimer) -> Arc<Self> {
+        Self::made_of(Ledger::default(), None, auth, timer)
+    }
+
+    /// A backend with what a store holds; what it counts and is told is kept there.
+    pub async fn with_store(
+        auth: InternalAuth,
+        timer: PreciseTimer,
+        store: Box<dyn Store>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let (keeper, ledger) = Keeper::open(store).await?;
+        Ok(Self::made_of(ledger, Some(keeper), auth, timer))
+    }
+
+    fn made_of(
+        ledger: Ledger,
+        keeper: Option<Keeper>,
+        auth: InternalAuth,
+        timer: PreciseTimer,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            ledger: Ledger::default(),
+            ledger,
+            keeper,
             clock: Clock::default(),
             queue: Queue::default(),
             statistics: Statistics::default(),
@@ -140,11 +164,34 @@ impl Backend {
 
     /// Serves and counts until `end` resolves; what is queued then is counted before it returns.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, end: impl Future<Output = ()>) {
-        tokio::select! {
-            () = http_server::serve(listener, self.clone(), end) => {}
-            () = self.queue.work(|job| self.count(job)) => {}
+        let serving = http_server::serve(listener, self.clone(), end);
+        match &self.keeper {
+            None => {
+                tokio::select! {
+                    () = serving => {}
+                    () = self.queue.work(|job| self.count(job)) => {}
+                }
+                self.queue.settle(|job| self.count(job));
+            }
+            Some(keeper) => {
+                tokio::select! {
+                    () = serving => {}
+                    () = keeper.work(self.office()) => {}
+                }
+                if let Err(error) = keeper.finish(self.office()).await {
+                    let jobs = self.pending();
+                    eprintln!("{jobs} accepted calls are lost with what they used: {error}");
+                }
+            }
         }
-        self.settle();
+    }
+
+    fn office(&self) -> Office<'_> {
+        Office {
+            ledger: &self.ledger,
+            queue: &self.queue,
+            clock: &self.clock,
+        }
     }
 
     /// The behaviour in effect.
@@ -159,16 +206,49 @@ impl Backend {
         Ok(())
     }
 
-    fn settle(&self) {
-        self.queue.settle(|job| self.count(job));
+    async fn settle(&self) -> Result<(), StoreError> {
+        match &self.keeper {
+            None => {
+                self.queue.settle(|job| self.count(job));
+                Ok(())
+            }
+            Some(keeper) => keeper.settle(self.office()).await,
+        }
     }
 
-    fn reset(&self) {
-        self.queue.clear();
-        self.ledger.clear();
+    async fn reset(&self) -> Result<(), StoreError> {
+        match &self.keeper {
+            None => {
+                self.queue.clear();
+                self.ledger.clear();
+            }
+            Some(keeper) => keeper.clear(self.office()).await?,
+        }
         self.statistics.reset();
         self.clock.release();
         *self.conduct.write() = Conduct::new(BackendBehaviour::default());
+        Ok(())
+    }
+
+    /// Jobs that are not counted yet.
+    fn pending(&self) -> usize {
+        self.queue.len() + self.keeper.as_ref().map_or(0, Keeper::held)
+    }
+
+    /// Runs what reads the ledger.
+    async fn ask<R>(&self, run: impl Fn(&Ledger) -> R) -> Result<R, StoreError> {
+        match &self.keeper {
+            None => Ok(run(&self.ledger)),
+            Some(keeper) => keeper.ask(&self.ledger, run).await,
+        }
+    }
+
+    /// Runs what changes the ledger's directory.
+    async fn change<R>(&self, run: impl FnOnce(&Ledger) -> R) -> Result<R, StoreError> {
+        match &self.keeper {
+            None => Ok(run(&self.ledger)),
+            Some(keeper) => keeper.change(&self.ledger, run).await,
+        }
     }
 
     fn count(&self, job: Job) {
@@ -177,14 +257,17 @@ impl Backend {
 
     fn enqueue(&self, job: Job, lag: Duration) {
         self.statistics.transactions(job.transactions());
-        self.queue.push(job, lag, |job| self.count(job));
+        match self.keeper {
+            None => self.queue.push(job, lag, |job| self.count(job)),
+            Some(_) => drop(self.queue.add(job, lag)),
+        }
     }
 
     /// A call of the public API, with everything that behaviour does to it.
     async fn call(&self, route: Route, parts: &Parts, body: &[u8]) -> Answer {
         let conduct = self.conduct.read().clone();
         if !conduct.behaviour.applies_to(route.endpoint()) {
-            return self.decide(route, parts, body, &conduct);
+            return self.decide(route, parts, body, &conduct).await;
         }
         let _turn = match &conduct.turns {
             Some(turns) => turns.acquire().await.ok(),
@@ -193,7 +276,7 @@ impl Backend {
         let started = Instant::now();
         let fate = conduct.behaviour.draw(&conduct.draws);
         let answer = match fate.outcome {
-            Outcome::Answer => self.decide(route, parts, body, &conduct),
+            Outcome::Answer => self.decide(route, parts, body, &conduct).await,
             Outcome::Fail => public::failed(conduct.behaviour.error_status),
             Outcome::Hang => pending().await,
         };
@@ -203,7 +286,7 @@ impl Backend {
         answer
     }
 
-    fn decide(&self, route: Route, parts: &Parts, body: &[u8], conduct: &Conduct) -> Answer {
+    async fn decide(&self, route: Route, parts: &Parts, body: &[u8], conduct: &Conduct) -> Answer {
         let header = |name: &HeaderName| parts.headers.get(name).map(HeaderValue::as_bytes);
         let request = PublicRequest {
             query: parts.uri.query().unwrap_or_default().as_bytes(),
@@ -211,7 +294,15 @@ impl Backend {
             content_type: header(&CONTENT_TYPE),
             body,
         };
-        let (answer, job) = public::respond(&self.ledger, route, &request, self.clock.now());
+        if self.keeper.is_some() && self.queue.is_full() && route.may_count() {
+            return public::unavailable("too much usage waits for the store of this backend");
+        }
+        let now = self.clock.now();
+        let respond = |ledger: &Ledger| public::respond(ledger, route, &request, now);
+        let (answer, job) = match self.ask(respond).await {
+            Ok(decided) => decided,
+            Err(error) => return public::unavailable(&error.to_string()),
+        };
         if let Some(job) = job {
             self.enqueue(job, conduct.behaviour.report_lag());
         }
@@ -254,7 +345,13 @@ impl Backend {
                     query: parts.uri.query().unwrap_or_default(),
                     body,
                 };
-                internal::answer(&self.ledger, &call, self.clock.now())
+                let now = self.clock.now();
+                let answer = |ledger: &Ledger| internal::answer(ledger, &call, now);
+                let answered = match call.reads_only() {
+                    true => self.ask(answer).await,
+                    false => self.change(answer).await,
+                };
+                answered.unwrap_or_else(|error| Reply::unavailable(&error.to_string()))
             }
             Err(reply) => reply,
         };
@@ -272,7 +369,8 @@ impl Backend {
             path.strip_prefix("/control").unwrap_or(path),
             parts.uri.query().unwrap_or_default(),
             &body.to_bytes(),
-        );
+        )
+        .await;
         json_response(status, &json)
     }
 }

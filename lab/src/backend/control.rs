@@ -10,6 +10,8 @@
 //! | `GET /control/stats` | calls by endpoint, accepted transactions, totals of the ledger |
 //! | `GET`, `PUT /control/behaviour` | delays, caps, errors and hangs |
 //! | `POST /control/population` | loads many applications at once |
+//!
+//! With a store that does not answer, those that need it answer 503.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -17,8 +19,10 @@ use serde_json::{Map, Value, json};
 use super::Backend;
 use super::ledger::calendar::UnixMillis;
 use super::ledger::usage::Amount;
+use super::ledger::{Ledger, Totals};
 use super::params::Params;
 use super::population::Population;
+use super::store::StoreError;
 use crate::behaviour::BackendBehaviour;
 
 /// The answer to a control call: a status and JSON.
@@ -32,8 +36,19 @@ fn done() -> Reply {
     (200, json!({ "status": "ok" }))
 }
 
+fn done_if(result: Result<(), StoreError>) -> Reply {
+    match result {
+        Ok(()) => done(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+fn unavailable(error: &StoreError) -> Reply {
+    (503, json!({ "error": error.to_string() }))
+}
+
 /// Carries a control call out; `path` is what comes after `/control`.
-pub(super) fn answer(
+pub(super) async fn answer(
     backend: &Backend,
     method: &str,
     path: &str,
@@ -42,15 +57,12 @@ pub(super) fn answer(
 ) -> Reply {
     match (method, path) {
         ("GET", "/clock") => clock(backend, query),
-        ("GET", "/settle") => {
-            backend.settle();
-            done()
-        }
-        ("GET", "/reset") => {
-            backend.reset();
-            done()
-        }
-        ("GET", "/stats") => (200, stats(backend)),
+        ("GET", "/settle") => done_if(backend.settle().await),
+        ("GET", "/reset") => done_if(backend.reset().await),
+        ("GET", "/stats") => match backend.ask(Ledger::totals).await {
+            Ok(totals) => (200, stats(backend, totals)),
+            Err(error) => unavailable(&error),
+        },
         ("GET", "/behaviour") => (200, json!(backend.behaviour())),
         ("PUT", "/behaviour") => match read(body).and_then(|behaviour| set(backend, behaviour)) {
             Ok(()) => (200, json!(backend.behaviour())),
@@ -58,8 +70,8 @@ pub(super) fn answer(
         },
         ("POST", "/population") => match read::<Population>(body) {
             Ok(population) => {
-                population.load_into(&backend.ledger);
-                done()
+                let load = |ledger: &Ledger| population.load_into(ledger);
+                done_if(backend.change(load).await)
             }
             Err(reply) => reply,
         },
@@ -96,13 +108,13 @@ fn clock(backend: &Backend, query: &str) -> Reply {
     }
 }
 
-fn stats(backend: &Backend) -> Value {
+fn stats(backend: &Backend, totals: Totals) -> Value {
     let mut applications = 0;
     for (_, book) in backend.ledger.directory.books() {
         applications += book.applications.len();
     }
-    let totals = backend.ledger.totals().into_iter();
     let usage: Map<String, Value> = totals
+        .into_iter()
         .map(|(service, metrics)| {
             let metrics: Map<String, Value> = metrics
                 .into_iter()
@@ -117,7 +129,7 @@ fn stats(backend: &Backend) -> Value {
         "ledger": {
             "applications": applications,
             "usage": usage,
-            "pending": backend.queue.len(),
+            "pending": backend.pending(),
         },
     })
 }

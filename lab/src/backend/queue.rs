@@ -35,6 +35,13 @@ struct Waiting {
 impl Queue {
     /// Adds a job that is counted after `lag`.
     pub(super) fn push(&self, job: Job, lag: Duration, count: impl FnMut(Job)) {
+        if self.add(job, lag) > CAPACITY {
+            self.count_due(BATCH, None, count);
+        }
+    }
+
+    /// Adds a job that someone takes after `lag`, and gives back how many wait now.
+    pub(super) fn add(&self, job: Job, lag: Duration) -> usize {
         let due = Instant::now() + lag;
         let mut waiting = self.waiting.lock();
         waiting.push_back(Waiting { due, job });
@@ -43,9 +50,20 @@ impl Queue {
         if length == 1 {
             self.arrived.notify_one();
         }
-        if length > CAPACITY {
-            self.count_due(BATCH, None, count);
-        }
+        length
+    }
+
+    /// Takes the oldest job, only if it is due at `now` if given.
+    pub(super) fn take(&self, now: Option<Instant>) -> Option<Job> {
+        let mut waiting = self.waiting.lock();
+        let first = waiting.front()?;
+        let is_due = now.is_none_or(|now| first.due <= now);
+        is_due.then(|| waiting.pop_front().map(|first| first.job))?
+    }
+
+    /// Whether as many jobs wait as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= CAPACITY
     }
 
     /// Number of jobs that wait.
@@ -67,17 +85,24 @@ impl Queue {
     /// Counts jobs when they are due, for ever.
     pub(super) async fn work(&self, mut count: impl FnMut(Job)) {
         loop {
+            self.due().await;
+            self.count_due(BATCH, Some(Instant::now()), &mut count);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Resolves when a job is due.
+    pub(super) async fn due(&self) {
+        loop {
             let Some(due) = self.next_due() else {
                 self.arrived.notified().await;
                 continue;
             };
             let now = Instant::now();
-            if due > now {
-                tokio::time::sleep(due - now).await;
-            } else {
-                self.count_due(BATCH, Some(now), &mut count);
-                tokio::task::yield_now().await;
+            if due <= now {
+                return;
             }
+            tokio::time::sleep(due - now).await;
         }
     }
 

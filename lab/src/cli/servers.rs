@@ -16,6 +16,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::backend::store::StoreError;
+use crate::backend::store::redis::RedisStore;
 use crate::backend::{Backend, InternalAuth, InternalAuthError};
 use crate::http_server::{ServeError, bind, write_address};
 use crate::precise_timer::PreciseTimer;
@@ -33,6 +35,11 @@ pub enum ServerCommand {
         /// User and password of the internal API
         #[arg(long, value_name = "USER:PASSWORD")]
         internal_auth: Secret,
+        /// Redis database that keeps counters, services and all the rest over restarts:
+        /// redis://HOST:PORT/DB or redis+unix:///PATH?db=DB. Without it everything is in memory and
+        /// ends with the process. See docs/BACKEND.md
+        #[arg(long, value_name = "URL")]
+        store: Option<Secret>,
     },
     /// Run the upstream, the protected API, alone
     Upstream {
@@ -92,6 +99,9 @@ pub enum ServerError {
     /// The credentials of the internal API are malformed.
     #[error(transparent)]
     InternalAuth(#[from] InternalAuthError),
+    /// The backend's store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The system does not deliver signals.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
@@ -110,11 +120,18 @@ impl ServerCommand {
             Self::Backend {
                 listen,
                 internal_auth,
+                store,
             } => {
                 let auth = InternalAuth::parse(&internal_auth.0)?;
                 let end = stop_signal().map_err(ServerError::Signals)?;
+                let backend = match store {
+                    None => Backend::new(auth, PreciseTimer::start()),
+                    Some(Secret(url)) => {
+                        let store = Box::new(RedisStore::new(&url)?);
+                        Backend::with_store(auth, PreciseTimer::start(), store).await?
+                    }
+                };
                 let listener = listen.open().await?;
-                let backend = Backend::new(auth, PreciseTimer::start());
                 backend.serve(listener, end).await;
             }
             Self::Upstream { listen } => {
