@@ -63,7 +63,6 @@ struct Writer {
 #[derive(Debug)]
 struct Batch {
     number: u64,
-    jobs: usize,
     changes: Vec<Write>,
 }
 
@@ -276,11 +275,7 @@ impl Keeper {
             most -= jobs;
             writer.number += 1;
             let number = writer.number;
-            writer.batch = Some(Batch {
-                number,
-                jobs,
-                changes,
-            });
+            writer.batch = Some(Batch { number, changes });
             self.held.store(jobs, Ordering::Release);
         }
     }

@@ -26,7 +26,7 @@ struct Shard(HashMap<Box<str>, HashMap<Box<str>, Tally>>);
 
 /// The counters of one application, as seen during [`Memory::read`].
 #[derive(Debug, Default)]
-pub(super) struct Tally(Vec<Row>);
+pub(in super::super) struct Tally(Vec<Row>);
 
 #[derive(Debug)]
 struct Row {
