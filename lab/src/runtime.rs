@@ -70,6 +70,8 @@ pub struct LaunchOptions {
     pub server_exe: PathBuf,
     /// Where Envoy serves; absent: a port of the system's choice.
     pub listen: Option<SocketAddr>,
+    /// URL of the backend's store, as the backend reaches it; absent: it keeps everything in memory.
+    pub store: Option<String>,
 }
 
 #[derive(Debug)]

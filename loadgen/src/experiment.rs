@@ -264,6 +264,7 @@ impl Bench<'_> {
             plugin_config: None,
             server_exe: self.experiment.server_exe.clone(),
             listen: None,
+            store: None,
         }
     }
 

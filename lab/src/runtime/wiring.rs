@@ -21,6 +21,7 @@ pub(super) struct Wiring {
     population: Population,
     gateway: Gateway,
     listen: Option<SocketAddr>,
+    store: Option<String>,
 }
 
 impl Wiring {
@@ -34,6 +35,7 @@ impl Wiring {
             },
             scenario,
             listen: options.listen,
+            store: options.store.clone(),
         })
     }
 
@@ -48,6 +50,11 @@ impl Wiring {
     /// Where the gateway was asked to serve.
     pub(super) fn listen(&self) -> Option<SocketAddr> {
         self.listen
+    }
+
+    /// Where the backend keeps its state, if not in memory.
+    pub(super) fn store(&self) -> Option<&str> {
+        self.store.as_deref()
     }
 
     pub(super) fn peers(

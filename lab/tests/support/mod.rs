@@ -17,6 +17,7 @@ pub(crate) fn passthrough(runtime: RuntimeKind) -> LaunchOptions {
         plugin_config: None,
         server_exe: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
         listen: None,
+        store: None,
     }
 }
 

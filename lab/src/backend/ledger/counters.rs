@@ -1,7 +1,7 @@
 //! The counters: for each service, application and metric one value in each calendar window.
 //!
-//! Owns what a counter is, in which windows usage counts and how long a window is kept. Must not
-//! know limits, metric trees or names. Everything goes through [`Counters::read`] and
+//! Owns what a counter is and how long a window is kept. Must not know limits, metric trees or names.
+//! Everything goes through [`Counters::read`] and
 //! [`Counters::apply`], and the values are in one of two places:
 //!
 //! - [`Memory`]: here, which is all that a backend without a store needs;
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 pub(super) use self::draft::Draft;
 pub use self::draft::{Asked, Change, CounterId, Known, Totals};
 use self::memory::{Memory, Tally};
-use super::calendar::{Period, Window};
+use super::calendar::Period;
 use super::usage::{Amount, Entry};
 
 /// How long a window is kept after its end, in seconds: long enough for late reports to be seen when
@@ -36,14 +36,6 @@ fn kept_after_end(period: Period) -> i64 {
 
 fn is_kept(period: Period, end: i64, now: i64) -> bool {
     end.saturating_add(kept_after_end(period)) > now
-}
-
-/// The windows in which usage of the moment `at` counts: those of every period that are still kept.
-fn windows(at: i64, now: i64) -> impl Iterator<Item = (Period, Window)> {
-    Period::ALL
-        .into_iter()
-        .map(move |period| (period, period.window(at)))
-        .filter(move |(period, window)| is_kept(*period, window.end, now))
 }
 
 /// Every counter of the backend, wherever it is kept.

@@ -8,6 +8,9 @@
 //! its number, before anything else is written: it counts once. After an outage a number is used up,
 //! so that nothing sent before it can still arrive, and the directory is read again.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 

@@ -108,6 +108,7 @@ impl Setup {
             plugin_config: Some(configuration.to_path_buf()),
             server_exe: server_exe(),
             listen: None,
+            store: None,
         })
         .await?;
         let gateway = Gateway {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::super::calendar::{Period, Window};
 use super::super::usage::{Amount, Delta, Entry};
-use super::{kept_after_end, windows};
+use super::{is_kept, kept_after_end};
 
 /// One counter.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -151,6 +151,14 @@ impl Draft {
     pub(in super::super) fn into_changes(self) -> Vec<Change> {
         self.changes.into_inner()
     }
+}
+
+/// The windows in which usage of the moment `at` counts: those of every period that are still kept.
+fn windows(at: i64, now: i64) -> impl Iterator<Item = (Period, Window)> {
+    Period::ALL
+        .into_iter()
+        .map(move |period| (period, period.window(at)))
+        .filter(move |(period, window)| is_kept(*period, window.end, now))
 }
 
 fn kept_for(period: Period, window: Window, now: i64) -> Option<i64> {

@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::super::calendar::Period;
+use super::super::calendar::{Period, Window};
 use super::super::usage::{Amount, Delta, Entry};
-use super::{is_kept, windows};
+use super::is_kept;
 
 /// Locks that applications are spread over: enough that two calls at once rarely meet.
 const SHARDS: usize = 64;
@@ -30,7 +31,7 @@ pub(in super::super) struct Tally(Vec<Row>);
 
 #[derive(Debug)]
 struct Row {
-    metric: Box<str>,
+    metric: Arc<str>,
     cells: Vec<Cell>,
 }
 
@@ -52,11 +53,11 @@ impl Tally {
             .map_or(0, |cell| Amount::from(cell.value))
     }
 
-    fn row(&mut self, metric: &str) -> &mut Row {
-        let index = self.0.iter().position(|row| &*row.metric == metric);
+    fn row(&mut self, metric: &Arc<str>) -> &mut Row {
+        let index = self.0.iter().position(|row| row.metric == *metric);
         let index = index.unwrap_or_else(|| {
             self.0.push(Row {
-                metric: metric.into(),
+                metric: metric.clone(),
                 cells: Vec::new(),
             });
             self.0.len() - 1
@@ -66,30 +67,41 @@ impl Tally {
 }
 
 impl Row {
-    /// Counts in all windows that hold the moment `at`, and drops windows closed long before `now`.
+    /// Counts in all windows that hold the moment `at` and are still kept at `now`.
     fn count(&mut self, delta: Delta, at: i64, now: i64) {
-        self.cells
-            .retain(|cell| is_kept(cell.period, cell.end, now));
-        for (period, window) in windows(at, now) {
-            let found = self
-                .cells
-                .iter_mut()
-                .find(|cell| cell.period == period && cell.start == window.start);
-            let stored = found.as_ref().map_or(0, |cell| cell.value);
-            let Ok(value) = i64::try_from(delta.applied_to(Amount::from(stored))) else {
-                // A counter that would leave 64 bits stays as it is.
-                continue;
-            };
-            match found {
-                Some(cell) => cell.value = value,
-                None => self.cells.push(Cell {
-                    period,
-                    start: window.start,
-                    end: window.end,
-                    value,
-                }),
+        for period in Period::ALL {
+            // Usually there is such a window, and the calendar need not be asked which one it is.
+            let holds =
+                |cell: &&mut Cell| cell.period == period && (cell.start..cell.end).contains(&at);
+            match self.cells.iter_mut().find(holds) {
+                Some(cell) if is_kept(period, cell.end, now) => {
+                    // A counter that would leave 64 bits stays as it is.
+                    let value = i64::try_from(delta.applied_to(cell.value.into()));
+                    cell.value = value.unwrap_or(cell.value);
+                }
+                Some(_) => {}
+                None => self.start(period, delta, at, now),
             }
         }
+    }
+
+    /// Adds a window with its first usage, and drops those closed long before `now`.
+    fn start(&mut self, period: Period, delta: Delta, at: i64, now: i64) {
+        let Window { start, end } = period.window(at);
+        let Ok(value) = i64::try_from(delta.applied_to(0)) else {
+            return;
+        };
+        if !is_kept(period, end, now) {
+            return;
+        }
+        self.cells
+            .retain(|cell| is_kept(cell.period, cell.end, now));
+        self.cells.push(Cell {
+            period,
+            start,
+            end,
+            value,
+        });
     }
 }
 
@@ -164,9 +176,17 @@ impl Memory {
 
 impl Shard {
     fn tally(&mut self, service: &str, application: &str) -> &mut Tally {
-        let applications = self.0.entry(service.into()).or_default();
-        applications.entry(application.into()).or_default()
+        value_of(value_of(&mut self.0, service), application)
     }
+}
+
+/// The value of a key, made when there is none. Nearly always there is one, and then the key is not
+/// copied as it would be for the map's own `entry`.
+fn value_of<'a, V: Default>(map: &'a mut HashMap<Box<str>, V>, key: &str) -> &'a mut V {
+    if !map.contains_key(key) {
+        map.insert(key.into(), V::default());
+    }
+    map.get_mut(key).expect("it is there or was just made")
 }
 
 #[cfg(test)]
