@@ -7,6 +7,7 @@
 //! that waits for its answer holds up nobody. Reads are one `MULTI` of `HMGET`s, writes one script,
 //! and both are one round trip.
 
+mod commands;
 mod names;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,13 +17,10 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, cmd};
-use serde::{Deserialize, Serialize};
 
 use super::{Contents, Pending, Store, StoreError, Write};
-use crate::backend::ledger::calendar::UnixMillis;
 use crate::backend::ledger::counters::{CounterId, Totals};
-use crate::backend::ledger::error_log::{CAPACITY, StoredError};
-use crate::backend::ledger::usage::{Amount, Delta};
+use crate::backend::ledger::usage::Amount;
 
 /// The layout of what is stored; changes when the layout does.
 const FORMAT: &str = "1";
@@ -58,13 +56,6 @@ impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Connection(..)")
     }
-}
-
-#[derive(Deserialize, Serialize)]
-struct ErrorJson {
-    code: String,
-    message: String,
-    at_ms: i64,
 }
 
 impl From<RedisError> for StoreError {
@@ -191,7 +182,7 @@ impl RedisStore {
         let mut command = cmd("EVALSHA");
         command.arg(&connection.script).arg(1).arg(&self.writer);
         command.arg(number).arg(NUMBER_KEPT.as_secs());
-        for words in commands(changes) {
+        for words in commands::of(changes) {
             command.arg(words.len()).arg(words);
         }
         let _done: i64 = command.query_async(&mut connection.redis).await?;
@@ -222,7 +213,7 @@ impl RedisStore {
             let list: Vec<String> = self.ask(cmd("LRANGE").arg(&key).arg(0).arg(-1)).await?;
             let errors = list
                 .iter()
-                .map(|json| error_of(json))
+                .map(|json| commands::error_of(json))
                 .collect::<Result<_, _>>()?;
             let service = key.strip_prefix(names::ERRORS).unwrap_or_default();
             contents.errors.push((service.to_owned(), errors));
@@ -250,71 +241,6 @@ impl RedisStore {
         }
         self.check_format().await
     }
-}
-
-/// The commands of changes, in their order.
-fn commands(changes: &[Write]) -> Vec<Vec<String>> {
-    let word = |text: &str| text.to_owned();
-    let mut commands = Vec::new();
-    let mut kept_for = BTreeMap::new();
-    for change in changes {
-        match change {
-            Write::Count(change) => {
-                let key = names::counter(&change.counter);
-                let (verb, amount) = match change.delta {
-                    Delta::Add(amount) => ("HINCRBY", amount),
-                    Delta::Set(amount) => ("HSET", amount),
-                };
-                let metric = change.counter.metric.to_string();
-                commands.push(vec![word(verb), key.clone(), metric, amount.to_string()]);
-                if let Some(seconds) = change.kept_for {
-                    kept_for.insert(key, seconds);
-                }
-            }
-            Write::Put(record, json) => {
-                let (table, field) = names::record(record);
-                commands.push(vec![word("HSET"), word(table), field, json.clone()]);
-            }
-            Write::Remove(record) => {
-                let (table, field) = names::record(record);
-                commands.push(vec![word("HDEL"), word(table), field]);
-            }
-            Write::EmptyErrors(service) => {
-                commands.push(vec![word("DEL"), names::errors(service)]);
-            }
-            Write::AddError(service, error) => {
-                let key = names::errors(service);
-                let last = (CAPACITY - 1).to_string();
-                commands.push(vec![word("LPUSH"), key.clone(), json_of(error)]);
-                commands.push(vec![word("LTRIM"), key, word("0"), last]);
-            }
-        }
-    }
-    commands.extend(
-        kept_for
-            .into_iter()
-            .map(|(key, seconds)| vec![word("EXPIRE"), key, seconds.to_string()]),
-    );
-    commands
-}
-
-fn json_of(error: &StoredError) -> String {
-    let json = ErrorJson {
-        code: error.code.to_string(),
-        message: error.message.clone(),
-        at_ms: error.at.millis(),
-    };
-    serde_json::json!(json).to_string()
-}
-
-fn error_of(json: &str) -> Result<StoredError, StoreError> {
-    let error: ErrorJson =
-        serde_json::from_str(json).map_err(|_| StoreError::Record(names::ERRORS.to_owned()))?;
-    Ok(StoredError {
-        code: error.code.into(),
-        message: error.message,
-        at: UnixMillis::from_millis(error.at_ms),
-    })
 }
 
 impl Store for RedisStore {
