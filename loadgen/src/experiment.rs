@@ -157,12 +157,7 @@ async fn artefacts(
             (Some(path), true) => Some(wasm_build::given(path)?),
             (None, true) => {
                 if built.is_none() {
-                    progress.step("preparing the plugin");
-                    let shown = progress.clone();
-                    built = Some(
-                        blocking(move || wasm_build::build_plugin(&|line| shown.step(line)))
-                            .await??,
-                    );
+                    built = Some(build_plugin(progress).await?);
                 }
                 built.clone()
             }
@@ -171,7 +166,17 @@ async fn artefacts(
     Ok(artefacts)
 }
 
-async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
+/// The project's own plugin.
+pub(crate) async fn build_plugin(
+    progress: &Arc<Progress>,
+) -> Result<WasmArtefact, ExperimentError> {
+    progress.step("preparing the plugin");
+    let shown = progress.clone();
+    Ok(blocking(move || wasm_build::build_plugin(&|line| shown.step(line))).await??)
+}
+
+/// Envoy, as the lab obtains it.
+pub(crate) async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
     progress.step("obtaining Envoy");
     let shown = progress.clone();
     Ok(blocking(move || envoy_binary::obtain(&|line| shown.step(line))).await??)
@@ -264,6 +269,8 @@ impl Bench<'_> {
             plugin_config: None,
             server_exe: self.experiment.server_exe.clone(),
             listen: None,
+            gateways: 1,
+            store: None,
         }
     }
 
@@ -282,7 +289,7 @@ impl Bench<'_> {
                 scenario: scenario(),
                 source,
             })?;
-        let requests = requests(&lab.endpoint(Role::Envoy), table).map_err(|source| {
+        let requests = requests(&lab.endpoint(Role::ENVOY), table).map_err(|source| {
             ExperimentError::Request {
                 scenario: scenario(),
                 source,

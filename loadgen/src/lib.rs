@@ -21,6 +21,7 @@ pub mod probe;
 pub mod profile;
 pub mod progress;
 pub mod provenance;
+pub mod quota;
 pub mod recording;
 pub mod requests;
 pub mod schedule;
