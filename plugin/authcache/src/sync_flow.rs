@@ -13,6 +13,7 @@
 
 mod application;
 mod backoff;
+mod epochs;
 mod intake;
 mod outcomes;
 mod pending;
@@ -21,8 +22,10 @@ mod settings;
 pub use settings::{SyncSettings, SyncSettingsError};
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use application::{Application, Phase, Wish};
+use epochs::ReadPlan;
 
 use crate::callout::{CallKind, Callout};
 use crate::counters::{Counter, Counters};
@@ -31,6 +34,7 @@ use crate::key::CredentialKind;
 use crate::protocol::request;
 use crate::rng::Rng;
 use crate::service::Route;
+use crate::shared::SharedData;
 use crate::time::UnixMillis;
 use crate::token_bucket::TokenBucket;
 use crate::wire::{RefreshMessage, UsageMessage};
@@ -46,6 +50,8 @@ const REPORTABLE_MS: u64 = 24 * 3_600_000 - 10 * 60_000;
 /// An application that no worker named for so long is forgotten.
 const FORGET_MS: u64 = 3_600_000;
 const SWEEP_MS: u64 = 60_000;
+/// Workers with usage send it with every tick; a hundred ticks without any mean that there is none.
+const QUIET_MS: u64 = 10_000;
 
 /// What the shell has to do.
 #[derive(Debug)]
@@ -109,6 +115,13 @@ pub struct SyncFlow {
     next_sweep: UnixMillis,
     rng: Rng,
     settled: u64,
+    shared: Rc<dyn SharedData>,
+    next_silence: UnixMillis,
+    uncertainty: u64,
+    overshoots: Vec<u64>,
+    buried: u64,
+    heard: UnixMillis,
+    next_quiet: UnixMillis,
     /// What happened, for publishing.
     pub counters: Counters,
 }
@@ -120,6 +133,27 @@ struct ServiceState {
     fresh: u64,
     told_loss: bool,
     told_refusal: bool,
+    plans: Vec<Rc<ReadPlan>>,
+}
+
+/// Plans that are shared at once.
+const MAX_PLANS: usize = 1_024;
+
+impl ServiceState {
+    /// The plan, shared with other applications where it is known.
+    fn plan(&mut self, plan: ReadPlan) -> Rc<ReadPlan> {
+        if let Some(known) = self.plans.iter().find(|known| ***known == plan) {
+            return Rc::clone(known);
+        }
+        if self.plans.len() >= MAX_PLANS {
+            self.plans.retain(|known| Rc::strong_count(known) > 1);
+        }
+        let plan = Rc::new(plan);
+        if self.plans.len() < MAX_PLANS {
+            self.plans.push(Rc::clone(&plan));
+        }
+        plan
+    }
 }
 
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -130,8 +164,8 @@ struct ApplicationId {
 }
 
 impl SyncFlow {
-    /// A sync side that knows nothing. `seed` is for jitter.
-    pub fn new(seed: u64) -> Self {
+    /// A sync side that knows nothing. `seed` is for jitter; `shared` is what the workers see too.
+    pub fn new(seed: u64, shared: Rc<dyn SharedData>) -> Self {
         Self {
             services: Vec::new(),
             ids: BTreeMap::new(),
@@ -145,12 +179,20 @@ impl SyncFlow {
             next_sweep: UnixMillis(0),
             rng: Rng::new(seed),
             settled: 0,
+            shared,
+            next_silence: UnixMillis(0),
+            uncertainty: 0,
+            overshoots: Vec::new(),
+            buried: 0,
+            heard: UnixMillis(0),
+            next_quiet: UnixMillis(0),
             counters: Counters::default(),
         }
     }
 
     /// Takes over what a worker let through.
     pub fn on_usage(&mut self, message: &UsageMessage, now: UnixMillis) -> Vec<SyncStep> {
+        self.heard = self.heard.max(now);
         let mut steps = Vec::new();
         let services: Vec<usize> = message
             .services
@@ -171,6 +213,9 @@ impl SyncFlow {
     pub fn poll(&mut self, now: UnixMillis) -> Vec<SyncStep> {
         let mut steps = Vec::new();
         self.flush(now);
+        if now >= self.next_silence {
+            self.bury_the_silent(now);
+        }
         for _ in 0..self.work.len() {
             let Some(id) = self.work.pop_front() else {
                 break;
@@ -198,6 +243,39 @@ impl SyncFlow {
             sum.saturating_add(application.pending.amount())
                 .saturating_add(reporting)
         })
+    }
+
+    /// Units of usage that were taken for used since the last time, because the workers that held
+    /// them are gone: they are pending now.
+    pub fn take_buried(&mut self) -> u64 {
+        std::mem::take(&mut self.buried)
+    }
+
+    /// Units that were handed out and that the backend's counters may not show yet: the largest
+    /// amount of each application's limits.
+    pub fn uncertainty(&self) -> u64 {
+        self.uncertainty
+    }
+
+    /// By how many thousandths of its limit the worst counter was over it, for every reading since
+    /// the last time.
+    pub fn take_overshoots(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.overshoots)
+    }
+
+    /// Units of usage that are pending in all, now and then when no worker has sent anything for so
+    /// long that none can have usage of its own. Whatever the gauge shows beyond that belonged to a
+    /// worker that ended without a word.
+    pub fn quiet_pending(&mut self, now: UnixMillis) -> Option<u64> {
+        if self.heard == UnixMillis(0) {
+            // Workers may have waited for this sync side.
+            self.heard = now;
+        }
+        if now < self.heard.plus_ms(QUIET_MS) || now < self.next_quiet {
+            return None;
+        }
+        self.next_quiet = now.plus_ms(QUIET_MS);
+        Some(self.pending())
     }
 
     /// How many applications are known.
@@ -265,6 +343,9 @@ impl SyncFlow {
             self.question(&application)
         } else {
             self.expire(&mut application, now, steps);
+            if let Some(epoch) = &mut application.epoch {
+                epoch.report(now);
+            }
             self.report(&mut application)
         };
         self.applications.insert(id, application);
@@ -350,13 +431,23 @@ impl SyncFlow {
     /// Forgets applications and workers that nobody hears of any more.
     fn sweep(&mut self, now: UnixMillis) {
         self.next_sweep = now.plus_ms(SWEEP_MS);
+        let uncertainty = &mut self.uncertainty;
         self.applications.retain(|_, application| {
-            !application.is_at_rest() || now.ms_since(application.seen) < FORGET_MS
+            let keep = !application.is_at_rest() || now.ms_since(application.seen) < FORGET_MS;
+            if !keep {
+                let hidden = application
+                    .epoch
+                    .as_deref()
+                    .map_or(0, epochs::Epoch::hidden);
+                *uncertainty = uncertainty.saturating_sub(hidden);
+            }
+            keep
         });
         for application in self.applications.values_mut() {
             application
                 .sources
                 .retain(|_, source| now.ms_since(source.seen) < FORGET_MS);
+            application.pending.coarsen(now);
         }
         let applications = &self.applications;
         self.ids.retain(|_, id| applications.contains_key(id));
