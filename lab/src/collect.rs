@@ -76,7 +76,8 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
     pub(crate) control: Control,
-    pub(crate) admin: String,
+    /// Of every gateway.
+    pub(crate) admins: Vec<String>,
     pub(crate) backend: String,
     pub(crate) upstream: String,
 }
@@ -113,11 +114,12 @@ pub(crate) async fn drain(sources: &Sources, limit: Duration) -> Result<Counts, 
 }
 
 async fn plugin_stats(sources: &Sources) -> Result<PluginStats, CollectError> {
-    let text = sources
-        .control
-        .envoy_stats(&sources.admin, envoy_stats::FILTER)
-        .await?;
-    Ok(PluginStats::parse(&text))
+    let mut stats = PluginStats::default();
+    for admin in &sources.admins {
+        let text = sources.control.envoy_stats(admin, envoy_stats::FILTER);
+        stats.add_all(&PluginStats::parse(&text.await?));
+    }
+    Ok(stats)
 }
 
 impl Counts {

@@ -1,6 +1,7 @@
 //! The plugin's configuration for a scenario, as the JSON document that Envoy hands to it.
 //!
-//! Owns the translation from population and endpoints to services, credentials and mapping rules.
+//! Owns the translation from a scenario's services to the plugin's `services`, `credentials` and
+//! `mapping_rules`.
 //! Must not know what the plugin makes of it.
 
 use std::fs;
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::population::{Population, Service};
-use crate::scenario::{EndpointFile, Scenario, authority};
+use crate::gateway_services::{self, APP_ID, APP_KEY, GatewayService, Place, Rule, USER_KEY};
+use crate::scenario::Scenario;
 
 /// What the singleton is configured with: all it needs besides travels with the usage it is sent.
 pub const SYNC: &str = r#"{"api":"v1"}"#;
@@ -46,20 +47,8 @@ pub enum PluginConfigError {
 
 /// The configuration that the scenario describes.
 pub fn for_scenario(scenario: &Scenario) -> Value {
-    let population = Population::new(&scenario.population);
-    let several = population.services.len() > 1;
-    let services: Vec<Value> = population
-        .services
-        .iter()
-        .enumerate()
-        .map(|(index, service)| {
-            let authorities = match several {
-                true => vec![authority(index), format!("{}:*", authority(index))],
-                false => vec!["*".to_owned()],
-            };
-            service_configuration(service, &authorities, &scenario.endpoints)
-        })
-        .collect();
+    let services = gateway_services::of_scenario(scenario);
+    let services: Vec<Value> = services.iter().map(service_configuration).collect();
     let cache: Map<String, Value> = scenario
         .plugin
         .cache
@@ -93,44 +82,52 @@ pub fn from_file(path: &Path) -> Result<Value, PluginConfigError> {
     })
 }
 
-fn service_configuration(
-    service: &Service,
-    authorities: &[String],
-    endpoints: &[EndpointFile],
-) -> Value {
+/// Tells the plugin how many gateways share the limits and which one it is, unless the
+/// configuration says so itself.
+pub fn share(configuration: &mut Value, gateways: u16, index: u16) {
+    let Some(document) = configuration.as_object_mut() else {
+        return;
+    };
+    let cache = document.entry("cache").or_insert_with(|| json!({}));
+    if let Some(cache) = cache.as_object_mut() {
+        cache.entry("gateways").or_insert(json!(gateways));
+        cache.entry("gateway_index").or_insert(json!(index));
+    }
+}
+
+fn service_configuration(of: &GatewayService) -> Value {
+    let authorities = match of.is_only_one {
+        true => vec!["*".to_owned()],
+        false => vec![of.host.clone(), format!("{}:*", of.host)],
+    };
     json!({
-        "id": service.id,
-        "token": service.token,
+        "id": of.service.id,
+        "token": of.service.token,
         "authorities": authorities,
         "credentials": {
-            "user_key": [
-                { "query_string": { "keys": ["user_key"] } },
-                { "header": { "keys": ["x-user-key"] } },
-            ],
-            "app_id": [
-                { "header": { "keys": ["x-app-id"] } },
-                { "query_string": { "keys": ["app_id"] } },
-            ],
-            "app_key": [
-                { "header": { "keys": ["x-app-key"] } },
-                { "query_string": { "keys": ["app_key"] } },
-            ],
+            "user_key": lookups(&USER_KEY),
+            "app_id": lookups(&APP_ID),
+            "app_key": lookups(&APP_KEY),
         },
-        "mapping_rules": endpoints.iter().map(mapping_rule).collect::<Vec<_>>(),
+        "mapping_rules": of.rules.iter().map(mapping_rule).collect::<Vec<_>>(),
     })
 }
 
-/// Anchored: a rule for `/` must not match every other endpoint's path too.
-fn mapping_rule(endpoint: &EndpointFile) -> Value {
-    let usages: Vec<Value> = endpoint
-        .usage
-        .iter()
-        .map(|(name, delta)| json!({ "name": name, "delta": delta }))
-        .collect();
+fn lookups(places: &[Place]) -> Vec<Value> {
+    let lookup = |place: &Place| match place {
+        Place::Query(name) => json!({ "query_string": { "keys": [name] } }),
+        Place::Header(name) => json!({ "header": { "keys": [name] } }),
+    };
+    places.iter().map(lookup).collect()
+}
+
+fn mapping_rule(rule: &Rule) -> Value {
+    let usages = rule.usage.iter();
+    let usages = usages.map(|(name, delta)| json!({ "name": name, "delta": delta }));
     json!({
-        "method": endpoint.method,
-        "pattern": format!("{}$", endpoint.path),
-        "usages": usages,
+        "method": rule.method,
+        "pattern": rule.pattern,
+        "usages": usages.collect::<Vec<_>>(),
     })
 }
 
@@ -181,6 +178,19 @@ mod tests {
             configuration["services"][1]["authorities"],
             json!(["service-1.test", "service-1.test:*"])
         );
+    }
+
+    #[test]
+    fn gateways_that_share_limits_are_told_unless_the_configuration_says_it_already() {
+        let mut configuration = json!({"api": "v1"});
+        share(&mut configuration, 4, 3);
+        assert_eq!(
+            configuration["cache"],
+            json!({"gateways": 4, "gateway_index": 3})
+        );
+        let mut own = json!({"cache": {"gateways": 9}});
+        share(&mut own, 4, 3);
+        assert_eq!(own["cache"]["gateways"], 9);
     }
 
     #[test]

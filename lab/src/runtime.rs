@@ -14,7 +14,7 @@ mod process;
 mod wiring;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,8 +68,13 @@ pub struct LaunchOptions {
     pub plugin_config: Option<PathBuf>,
     /// An executable that offers [`crate::cli::ServerCommand`], usually the running one.
     pub server_exe: PathBuf,
-    /// Where Envoy serves; absent: a port of the system's choice.
+    /// Where the first gateway serves; absent: a port of the system's choice. Further gateways get
+    /// the ports after it.
     pub listen: Option<SocketAddr>,
+    /// How many gateways share the backend, at least 1. They are told their number and index.
+    pub gateways: u16,
+    /// URL of the backend's store, as the backend reaches it; absent: it keeps everything in memory.
+    pub store: Option<String>,
 }
 
 #[derive(Debug)]
@@ -86,15 +91,16 @@ pub struct Lab {
     wiring: Wiring,
     control: Control,
     addresses: BTreeMap<Role, SocketAddr>,
-    admin: SocketAddr,
+    /// The admin interface of each gateway that was started.
+    admins: Vec<SocketAddr>,
 }
 
 /// Starts everything, tells the servers what the scenario says, and returns once Envoy serves.
 pub async fn launch(options: LaunchOptions) -> Result<Lab, LaunchError> {
-    if let Some(address) = options.listen {
+    let wiring = Wiring::new(&options)?;
+    for address in wiring.gateways().filter_map(|index| wiring.listen(index)) {
         refuse_busy(address)?;
     }
-    let wiring = Wiring::new(&options)?;
     let control = Control::new()?;
     let runtime = match options.runtime {
         RuntimeKind::Process => Runtime::Process(Arc::new(Processes::new(
@@ -106,16 +112,17 @@ pub async fn launch(options: LaunchOptions) -> Result<Lab, LaunchError> {
             Runtime::Docker(Box::new(containers))
         }
     };
-    let unset = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
     let mut lab = Lab {
         runtime,
         wiring,
         control,
         addresses: BTreeMap::new(),
-        admin: unset,
+        admins: Vec::new(),
     };
     lab.start_servers().await?;
-    lab.start_gateway().await?;
+    for index in lab.wiring.gateways() {
+        lab.start_gateway(index).await?;
+    }
     Ok(lab)
 }
 
@@ -135,9 +142,23 @@ impl Lab {
             .unwrap_or_default()
     }
 
-    /// The URL of Envoy's admin interface, as this process reaches it.
+    /// The URL of the first gateway's admin interface, as this process reaches it.
     pub fn admin(&self) -> String {
-        format!("http://{}", self.admin)
+        self.admins().into_iter().next().unwrap_or_default()
+    }
+
+    /// The URLs of all gateways' admin interfaces, as this process reaches them.
+    pub fn admins(&self) -> Vec<String> {
+        let admins = self.admins.iter();
+        admins.map(|address| format!("http://{address}")).collect()
+    }
+
+    /// The URLs of all gateways, as this process reaches them.
+    pub fn listeners(&self) -> Vec<String> {
+        let gateways = self.wiring.gateways();
+        gateways
+            .map(|index| self.endpoint(Role::Envoy(index)))
+            .collect()
     }
 
     /// `host:port` of a service, as the other services reach it.
@@ -201,9 +222,16 @@ impl Lab {
             Runtime::Docker(containers) => containers.end(role).await?,
         }
         match role {
-            Role::Envoy => self.start_gateway().await,
+            Role::Envoy(index) => self.start_gateway(index).await,
             Role::Backend | Role::Upstream => self.start_server(role).await,
         }
+    }
+
+    /// Times the outages of the scenario's backend from now, as from when it started: for a load
+    /// that is measured from now on.
+    pub async fn begin_outages(&self) -> Result<(), LaunchError> {
+        let backend = self.endpoint(Role::Backend);
+        Ok(self.control.begin_outages(&backend).await?)
     }
 
     /// Reads every count once.
@@ -243,7 +271,7 @@ impl Lab {
     fn sources(&self) -> Sources {
         Sources {
             control: self.control.clone(),
-            admin: self.admin(),
+            admins: self.admins(),
             backend: self.endpoint(Role::Backend),
             upstream: self.endpoint(Role::Upstream),
         }

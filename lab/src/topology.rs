@@ -8,18 +8,17 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::envoy_config::{self, EnvoyConfig, Peer, Plugin, RenderError};
 use crate::plugin_config;
+use crate::scenario::Answers;
 
 /// One of the parts of a lab.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Role {
-    /// The gateway.
-    Envoy,
+    /// A gateway, by its index from 0.
+    Envoy(u16),
     /// The 3scale-compatible service.
     Backend,
     /// The protected API.
@@ -27,22 +26,19 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: [Self; 3] = [Self::Envoy, Self::Backend, Self::Upstream];
-
-    /// Its name in output, folders and on networks.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Envoy => "envoy",
-            Self::Backend => "backend",
-            Self::Upstream => "upstream",
-        }
-    }
+    /// The first gateway, which most labs have only.
+    pub const ENVOY: Self = Self::Envoy(0);
 }
 
+/// Its name in output, folders and on networks: `envoy`, and `envoy-1` for the second gateway.
 impl fmt::Display for Role {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
+        match self {
+            Self::Envoy(0) => formatter.write_str("envoy"),
+            Self::Envoy(index) => write!(formatter, "envoy-{index}"),
+            Self::Backend => formatter.write_str("backend"),
+            Self::Upstream => formatter.write_str("upstream"),
+        }
     }
 }
 
@@ -126,11 +122,15 @@ impl Site {
     }
 }
 
-/// The gateway of a lab, before its peers have addresses.
+/// A gateway of a lab, before its peers have addresses.
 #[derive(Clone, Debug)]
 pub struct Gateway {
+    /// Its index among the gateways of the lab, from 0.
+    pub index: u16,
     /// Worker threads.
     pub workers: u32,
+    /// Who answers what is let through.
+    pub answers: Answers,
     /// The plugin's module and configuration; absent: Envoy alone.
     pub plugin: Option<GatewayPlugin>,
 }
@@ -162,12 +162,18 @@ pub struct Peers {
     pub upstream: Peer,
 }
 
-/// The backend, listening on `port` of the site; 0 lets the system choose.
-pub fn backend(site: &Site, port: u16, internal_auth: &str) -> Service {
+/// The backend, listening on `port` of the site; 0 lets the system choose. `store` is the URL of what
+/// keeps its state, if anything does.
+pub fn backend(site: &Site, port: u16, internal_auth: &str, store: Option<&str>) -> Service {
     let mut service = server(Role::Backend, site, port);
     service
         .arguments
         .extend(["--internal-auth".to_owned(), internal_auth.to_owned()]);
+    if let Some(url) = store {
+        service
+            .arguments
+            .extend(["--store".to_owned(), url.to_owned()]);
+    }
     service
 }
 
@@ -182,7 +188,7 @@ fn server(role: Role, site: &Site, port: u16) -> Service {
         role,
         executable: Executable::Server,
         arguments: vec![
-            role.name().to_owned(),
+            role.to_string(),
             "--listen".to_owned(),
             SocketAddr::new(site.bind, port).to_string(),
             "--address-file".to_owned(),
@@ -197,20 +203,21 @@ fn server(role: Role, site: &Site, port: u16) -> Service {
     }
 }
 
-/// The gateway, wired to its peers.
+/// A gateway, wired to its peers.
 pub fn envoy(
     site: &Site,
     gateway: &Gateway,
     addresses: GatewayAddresses,
     peers: &Peers,
 ) -> Result<Service, RenderError> {
-    let role = Role::Envoy;
+    let role = Role::Envoy(gateway.index);
     let wasm = site.file(role, "plugin.wasm");
     let config_file = site.file(role, "config.yaml");
     let address_file = site.address_file(role);
     let config = envoy_config::render(&EnvoyConfig {
         listener: addresses.listener,
         admin: addresses.admin,
+        answers: gateway.answers,
         upstream: peers.upstream.clone(),
         backend: peers.backend.clone(),
         plugin: gateway.plugin.as_ref().map(|plugin| Plugin {
@@ -266,18 +273,26 @@ mod tests {
             backend: peer("127.0.0.1", 1),
             upstream: peer("127.0.0.1", 2),
         };
-        let gateway = Gateway { workers: 2, plugin };
+        let gateway = Gateway {
+            index: 0,
+            workers: 2,
+            answers: Answers::Upstream,
+            plugin,
+        };
         envoy(site, &gateway, addresses, &peers).expect("the template is valid")
     }
 
     #[test]
     fn servers_listen_where_the_site_says() {
         let site = Site::loopback(Path::new("/tmp/lab"));
-        let service = backend(&site, 0, "user:password");
+        let service = backend(&site, 0, "user:password", None);
         let arguments = service.arguments.join(" ");
         let expected = "backend --listen 127.0.0.1:0 --address-file /tmp/lab/backend-address \
                         --internal-auth user:password";
         assert_eq!(arguments, expected);
+        let kept = backend(&site, 0, "user:password", Some("redis://localhost/3"));
+        let arguments = kept.arguments.join(" ");
+        assert_eq!(arguments, format!("{expected} --store redis://localhost/3"));
         let inside = upstream(&Site::container(), 3000).arguments.join(" ");
         assert!(inside.contains("0.0.0.0:3000"), "{inside}");
     }

@@ -19,7 +19,7 @@ async fn a_lab_of_containers_serves_survives_faults_and_ends() {
     let options = passthrough(RuntimeKind::Docker);
     let request = options.scenario.requests().request(0, 0);
     let mut lab = launch(options).await.expect("the lab comes up");
-    let listener = lab.endpoint(Role::Envoy);
+    let listener = lab.endpoint(Role::ENVOY);
     assert_eq!(send(&listener, &request).await.expect("Envoy answers"), 200);
 
     lab.pause(Role::Backend).await.expect("it runs");

@@ -26,7 +26,7 @@ fn with_plugin(scenario: &str, runtime: RuntimeKind) -> LaunchOptions {
 }
 
 async fn check(lab: &Lab, request: &Request) {
-    let status = send(&lab.endpoint(Role::Envoy), request).await;
+    let status = send(&lab.endpoint(Role::ENVOY), request).await;
     assert_eq!(
         status.expect("Envoy answers"),
         request.expected_status,

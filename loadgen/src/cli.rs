@@ -2,6 +2,7 @@
 //!
 //! Owns names, defaults and help texts. Must not know how a command is carried out.
 
+pub mod duet;
 mod repeat;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use lab::runtime::RuntimeKind;
 
 pub use self::repeat::headline_command;
 use crate::profile::{HEADLINE, Overrides, QUICK};
+use crate::quota::{Choices, Mode};
 
 const ABOUT: &str = "Honest load on Envoy, with and without the authorization cache";
 
@@ -28,9 +30,19 @@ Examples:
   loadgen run cache --profile spike       one scenario under another profile
   loadgen run my-scenario.toml --rate 500 a scenario and plugin of your own
   loadgen attach http://localhost:8080 --rate 200 --duration 30s
+  loadgen quota                           how exact limits are kept, per mode
+  loadgen duet hit-floor:passthrough hit-floor   two Envoys compared in turns
   loadgen list                            scenarios and profiles
 
 Exit codes: 0 done, 1 error, 2 done but the figures are not valid, 130 interrupted.";
+
+const DUET_EXAMPLES: &str = "\
+Examples:
+  loadgen duet hit-floor:passthrough hit-floor          what the plugin costs on a hit
+  loadgen duet cache=before.wasm cache=after.wasm --control --json duet.json
+  loadgen duet --suite hit-path                         all figures of the hit path, with their goals
+
+Exit codes: 0 done whatever the verdict is, 1 error, 2 done but the figures are not valid, 130 interrupted.";
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -78,6 +90,28 @@ pub enum Command {
         after_help = "Example: loadgen attach http://localhost:8080/hello --rate 500 --header 'user_key: ...'"
     )]
     Attach(AttachArgs),
+    /// Measure how exact the cache's quota is.
+    ///
+    /// For each combination of the options it starts gateways that share one backend, loads one
+    /// application with one limit during one calendar minute, and compares what the backend's ledger
+    /// counted with the limit and with what an ideal counter would have let through. Cases of small
+    /// limits share a minute; every other case takes one of its own.
+    #[command(
+        after_help = "Example: loadgen quota --mode strict --gateways 4 --limit 60000 --load 3
+
+Exit codes: 0 every promise was kept, 2 one was not (the table says which), 1 error, 130 interrupted."
+    )]
+    Quota(QuotaArgs),
+    /// Compare two Envoys side by side.
+    ///
+    /// Starts an Envoy for BASE and one for CANDIDATE, and loads them in turns of 100 ms, so that
+    /// whatever else happens on the machine falls on both. Says how much more processor time a request
+    /// costs with the candidate, how sure that is, and what the run could not have seen.
+    ///
+    /// BASE and CANDIDATE are SCENARIO[:passthrough][=FILE.wasm]: the name or file of a scenario, the
+    /// same without its plugin, or with this module instead of the one built from the workspace.
+    #[command(after_help = DUET_EXAMPLES)]
+    Duet(duet::DuetArgs),
     /// Show scenarios and profiles.
     List,
     /// A server that a lab starts from this executable.
@@ -115,6 +149,57 @@ pub struct AttachArgs {
     /// A header of every request; may be repeated.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
+}
+
+/// Arguments of `quota`.
+#[derive(Args, Clone, Debug)]
+pub struct QuotaArgs {
+    /// How the cache decides; several make several cases, as with every option that takes a list.
+    #[arg(
+        long = "mode",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "strict,balanced,fast"
+    )]
+    pub modes: Vec<Mode>,
+    /// How many gateways share the limit.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,4",
+          value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub gateways: Vec<u16>,
+    /// Envoy's worker threads, of each gateway.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2",
+          value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub workers: Vec<u32>,
+    /// The limit, in requests per minute.
+    #[arg(long = "limit", value_name = "N", value_delimiter = ',', default_value = "60,60000",
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub limits: Vec<u64>,
+    /// The rate that is offered, as a multiple of the limit's.
+    #[arg(long = "load", value_name = "X", value_delimiter = ',', default_value = "0.9,3", value_parser = multiple)]
+    pub loads: Vec<f64>,
+    /// The share that the first of several gateways gets of a load below the limit.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = share)]
+    pub uneven: f64,
+    /// How long the backend takes to count what it accepted.
+    #[arg(long, value_name = "D", default_value = "50ms", value_parser = duration)]
+    pub report_lag: Duration,
+    /// Decides when requests arrive and which gateway they take.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl QuotaArgs {
+    /// What the lists stand for.
+    pub fn choices(&self) -> Choices {
+        Choices {
+            modes: self.modes.clone(),
+            gateways: self.gateways.clone(),
+            workers: self.workers.clone(),
+            limits: self.limits.clone(),
+            loads: self.loads.clone(),
+            uneven: self.uneven,
+        }
+    }
 }
 
 /// How load arrives.
@@ -196,6 +281,26 @@ impl LoadArgs {
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "expected a duration like 30s or 2m".to_owned())
+}
+
+fn multiple(text: &str) -> Result<f64, String> {
+    let refused = || "expected a number above 0 and at most 100, like 0.9".to_owned();
+    let multiple: f64 = text.parse().map_err(|_| refused())?;
+    if multiple > 0.0 && multiple <= 100.0 {
+        Ok(multiple)
+    } else {
+        Err(refused())
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let refused = || "expected a share between 0 and 1, like 0.7".to_owned();
+    let share: f64 = text.parse().map_err(|_| refused())?;
+    if share > 0.0 && share < 1.0 {
+        Ok(share)
+    } else {
+        Err(refused())
+    }
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

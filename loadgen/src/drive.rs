@@ -18,6 +18,7 @@ use goose::goose::{GooseUser, Scenario, Transaction, TransactionFunction};
 use goose::metrics::GooseMetrics;
 use lab::precise_timer::PreciseTimer;
 use parking_lot::Mutex;
+use reqwest::Url;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
@@ -210,7 +211,9 @@ impl Drop for Drive {
 
 fn attack(shared: &Arc<Shared>, users: usize) -> Result<GooseAttack, DriveError> {
     let wrap = |error| DriveError::Goose(Box::new(error));
-    let configuration = configuration(shared.requests.target().as_str(), users).map_err(wrap)?;
+    // Only a name to Goose: every request has its whole URL.
+    let host = shared.requests.target().map_or("", Url::as_str);
+    let configuration = configuration(host, users).map_err(wrap)?;
     // Users get the load's own client; this keeps Goose from building one for each of them.
     let no_client = goose::client::GooseClientBuilder::new().without_cookies();
     let attack = GooseAttack::initialize_with_config(configuration)

@@ -144,34 +144,33 @@ pub async fn run(
     Ok(Some(recording.commit(Some(envoy), artefact)?))
 }
 
-/// The artefact of each scenario, built once for all that use the project's own plugin.
+/// The artefact of each scenario.
 async fn artefacts(
     scenarios: &[Scenario],
     progress: &Arc<Progress>,
 ) -> Result<Vec<Option<WasmArtefact>>, ExperimentError> {
-    let mut built: Option<WasmArtefact> = None;
     let mut artefacts = Vec::new();
     for scenario in scenarios {
-        artefacts.push(match (&scenario.plugin.wasm, scenario.plugin.enabled) {
-            (_, false) => None,
-            (Some(path), true) => Some(wasm_build::given(path)?),
-            (None, true) => {
-                if built.is_none() {
-                    progress.step("preparing the plugin");
-                    let shown = progress.clone();
-                    built = Some(
-                        blocking(move || wasm_build::build_plugin(&|line| shown.step(line)))
-                            .await??,
-                    );
-                }
-                built.clone()
-            }
-        });
+        artefacts.push(obtain_artefact(scenario, progress).await?);
     }
     Ok(artefacts)
 }
 
-async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
+/// What a scenario runs; building it again for the next one finds everything built.
+pub(crate) async fn obtain_artefact(
+    scenario: &Scenario,
+    progress: &Arc<Progress>,
+) -> Result<Option<WasmArtefact>, ExperimentError> {
+    if scenario.plugin.enabled {
+        progress.step("preparing the plugin");
+    }
+    let (plugin, shown) = (scenario.plugin.clone(), progress.clone());
+    let build = move || wasm_build::for_scenario(&plugin, &|line| shown.step(line));
+    Ok(blocking(build).await??)
+}
+
+/// Envoy, as the lab obtains it.
+pub(crate) async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
     progress.step("obtaining Envoy");
     let shown = progress.clone();
     Ok(blocking(move || envoy_binary::obtain(&|line| shown.step(line))).await??)
@@ -264,6 +263,8 @@ impl Bench<'_> {
             plugin_config: None,
             server_exe: self.experiment.server_exe.clone(),
             listen: None,
+            gateways: 1,
+            store: None,
         }
     }
 
@@ -282,7 +283,7 @@ impl Bench<'_> {
                 scenario: scenario(),
                 source,
             })?;
-        let requests = requests(&lab.endpoint(Role::Envoy), table).map_err(|source| {
+        let requests = requests(&lab.endpoint(Role::ENVOY), table).map_err(|source| {
             ExperimentError::Request {
                 scenario: scenario(),
                 source,
@@ -322,7 +323,8 @@ impl Bench<'_> {
     }
 }
 
-fn mix(scenario: &Scenario, table: &RequestTable, seed: u64) -> Result<Mix, MixError> {
+/// How a scenario mixes its requests.
+pub(crate) fn mix(scenario: &Scenario, table: &RequestTable, seed: u64) -> Result<Mix, MixError> {
     let popularity = match scenario.mix.applications {
         ApplicationMix::Uniform => Popularity::Uniform,
         ApplicationMix::Zipf { exponent } => Popularity::Zipf { exponent },

@@ -31,9 +31,14 @@ impl Probe for LabProbe<'_> {
         let times = |role| usage.get(&role).map(process_times);
         Ok(Reading {
             counters: Some(counters(&counts)),
-            envoy: times(Role::Envoy),
+            envoy: times(Role::ENVOY),
             backend: times(Role::Backend),
         })
+    }
+
+    async fn measuring_begins(&self) -> Result<(), ProbeError> {
+        let begun = self.lab.begin_outages().await;
+        begun.map_err(|error| ProbeError(Box::new(error)))
     }
 }
 

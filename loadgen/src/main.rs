@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use lab::scenario::Scenario;
-use loadgen::cli::{AttachArgs, Cli, Command, LoadArgs, OutputArgs, RunArgs, headline_command};
+use loadgen::cli::{
+    AttachArgs, Cli, Command, LoadArgs, OutputArgs, QuotaArgs, RunArgs, headline_command,
+};
+use loadgen::duet::command::{self as duet, End};
 use loadgen::experiment::{self, Experiment};
 use loadgen::interrupt::{self, Interrupts};
 use loadgen::profile::{HEADLINE, Profile};
 use loadgen::progress::Progress;
 use loadgen::recording::{Circumstances, Finished, default_out};
-use loadgen::{attach, profile, table};
+use loadgen::{attach, profile, quota, table};
 use tokio::runtime::{Builder, Runtime};
 
 /// Figures that must not be used.
@@ -55,8 +58,14 @@ fn carry_out(cli: Cli) -> Result<ExitCode> {
     // The generator has threads of its own; this one only watches.
     let runtime = runtime(Builder::new_multi_thread().worker_threads(1))?;
     let code = runtime.block_on(async {
+        let work = async {
+            if let Some(Command::Quota(quota)) = &cli.command {
+                return measure_quota(quota, &cli.output, &interrupts).await;
+            }
+            measure(cli, &interrupts).await
+        };
         tokio::select! {
-            code = measure(cli, &interrupts) => code,
+            code = work => code,
             () = interrupts.abort.raised() => Ok(ExitCode::from(INTERRUPTED)),
         }
     });
@@ -75,6 +84,15 @@ fn runtime(builder: &mut Builder) -> Result<Runtime> {
 async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
     check_json(&cli.output)?;
     let progress = Arc::new(Progress::start());
+    if let Some(Command::Duet(arguments)) = &cli.command {
+        let json = cli.output.json.as_deref();
+        let end = &interrupts.end;
+        return match duet::run(arguments, json, server_exe()?, end, &progress).await? {
+            End::Valid => Ok(ExitCode::SUCCESS),
+            End::NotValid => Ok(ExitCode::from(NOT_VALID)),
+            End::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
+        };
+    }
     let headline_profile = cli.headline_profile();
     let finished = match cli.command {
         Some(Command::Run(run)) => {
@@ -97,6 +115,40 @@ async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
             Ok(ExitCode::from(INTERRUPTED))
         }
     }
+}
+
+async fn measure_quota(
+    quota: &QuotaArgs,
+    output: &OutputArgs,
+    interrupts: &Interrupts,
+) -> Result<ExitCode> {
+    check_json(output)?;
+    let progress = Arc::new(Progress::start());
+    let experiment = quota::Experiment {
+        cases: quota.choices().cases(),
+        report_lag: quota.report_lag,
+        seed: quota.seed,
+        server_exe: server_exe()?,
+    };
+    let outcomes = quota::run(&experiment, &interrupts.end, &progress).await?;
+    progress.finish();
+    if let Some(json) = &output.json {
+        write_json(json, &quota::json(&outcomes))?;
+    }
+    print!("{}", quota::render(&outcomes));
+    Ok(if interrupts.end.is_raised() {
+        ExitCode::from(INTERRUPTED)
+    } else if outcomes.iter().any(quota::Outcome::has_failed) {
+        ExitCode::from(NOT_VALID)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// Found out before minutes of load, not after.
@@ -203,9 +255,7 @@ fn list() {
 
 fn publish(finished: &Finished, output: &OutputArgs, interrupts: &Interrupts) -> Result<ExitCode> {
     if let Some(json) = &output.json {
-        let mut text = serde_json::to_string_pretty(&results::summary_json(&finished.record))?;
-        text.push('\n');
-        std::fs::write(json, text).with_context(|| format!("cannot write `{}`", json.display()))?;
+        write_json(json, &results::summary_json(&finished.record))?;
     }
     println!("{}", table::render(&finished.record));
     println!("Run:    {}", finished.folder.display());

@@ -80,7 +80,8 @@ type Source = Box<dyn Fn(Choice) -> PlainRequest + Send + Sync>;
 
 /// Every request that a load may send.
 pub struct Requests {
-    target: Url,
+    /// Where the requests of each endpoint go; the first one stands for those that are not there.
+    targets: Vec<Url>,
     endpoints: usize,
     prepared: Vec<(Request, Expect)>,
     source: Source,
@@ -94,12 +95,21 @@ impl Requests {
         endpoints: usize,
         source: impl Fn(Choice) -> PlainRequest + Send + Sync + 'static,
     ) -> Result<Self, RequestError> {
-        let target = parse_target(target)?;
+        let targets = vec![parse_target(target)?];
+        Self::build_all(targets, applications, endpoints, Box::new(source))
+    }
+
+    fn build_all(
+        targets: Vec<Url>,
+        applications: usize,
+        endpoints: usize,
+        source: Source,
+    ) -> Result<Self, RequestError> {
         let mut requests = Self {
-            target,
+            targets,
             endpoints,
             prepared: Vec::new(),
-            source: Box::new(source),
+            source,
         };
         let pairs = applications.saturating_mul(endpoints);
         // A population that is built as it is sent is at least tried with one application.
@@ -129,9 +139,15 @@ impl Requests {
         Self::prepare(target, 1, 1, move |_| plain.clone())
     }
 
-    /// Where requests go.
-    pub fn target(&self) -> &Url {
-        &self.target
+    /// One request to several targets, each of which is an endpoint of the mix.
+    pub fn spread(targets: &[String], plain: PlainRequest) -> Result<Self, RequestError> {
+        let parsed: Result<Vec<Url>, _> = targets.iter().map(|it| parse_target(it)).collect();
+        Self::build_all(parsed?, 1, targets.len(), Box::new(move |_| plain.clone()))
+    }
+
+    /// Where requests go, or the first of several places.
+    pub fn target(&self) -> Option<&Url> {
+        self.targets.first()
     }
 
     /// The request of a choice.
@@ -160,10 +176,10 @@ impl Requests {
         if !plain.path_and_query.starts_with('/') {
             return Err(path_error());
         }
-        let url = self
-            .target
-            .join(&plain.path_and_query)
-            .map_err(|_| path_error())?;
+        let target = self.targets.get(choice.endpoint).or(self.target());
+        let url = target
+            .and_then(|target| target.join(&plain.path_and_query).ok())
+            .ok_or_else(path_error)?;
         let method =
             Method::from_bytes(plain.method.as_bytes()).map_err(|_| RequestError::Method {
                 method: plain.method.clone(),

@@ -12,10 +12,12 @@ mod authorize;
 pub mod calendar;
 pub mod call;
 pub mod catalogue;
-mod counters;
+pub mod counters;
 pub mod directory;
 pub mod error;
 pub mod error_log;
+mod expansion;
+pub mod journal;
 pub mod reporting;
 mod sharded;
 pub mod status;
@@ -31,9 +33,10 @@ use std::sync::Arc;
 use self::authorize::Decision;
 use self::calendar::UnixMillis;
 use self::call::{AuthorizeCall, Caller, ReportCall, SentUsage, Transaction};
-use self::counters::Counters;
+use self::counters::{Asked, Change, Counters, Draft, Known};
 use self::directory::{Application, Directory, Service, ServiceBook};
 use self::error::CallError;
+use self::journal::Journal;
 use self::reporting::{Job, Work};
 use self::status::{Status, UsageReport};
 use self::usage::Amount;
@@ -42,9 +45,12 @@ use self::usage::Amount;
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Providers, services, tokens, applications, metrics and limits.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     counters: Counters,
 }
+
+/// Totals: service id to metric name to the sum over all applications.
+pub type Totals = BTreeMap<String, BTreeMap<String, Amount>>;
 
 /// A caller whose credentials are there and, if they are a token, valid.
 struct Admitted<'a> {
@@ -59,6 +65,38 @@ struct Addressed {
 }
 
 impl Ledger {
+    /// A ledger whose counters are kept elsewhere: calls run on its [`Self::draft`]s.
+    pub fn without_counters(journal: Journal) -> Self {
+        Self {
+            directory: Arc::new(Directory::noted_in(journal)),
+            counters: Counters::Draft(Draft::default()),
+        }
+    }
+
+    /// The same directory, with counters as far as they are known.
+    pub fn draft(&self, known: Known) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            counters: Counters::Draft(Draft::new(known)),
+        }
+    }
+
+    /// What was asked of this draft, if it did not know all of it: then what it decided is void.
+    pub fn missed(&self) -> Option<Asked> {
+        match &self.counters {
+            Counters::Draft(draft) => draft.missed(),
+            Counters::Memory(_) => None,
+        }
+    }
+
+    /// What was counted on this draft.
+    pub fn into_changes(self) -> Vec<Change> {
+        match self.counters {
+            Counters::Draft(draft) => draft.into_changes(),
+            Counters::Memory(_) => Vec::new(),
+        }
+    }
+
     /// Decides a call. An authorized authrep also gives what has to be counted.
     pub fn authorize(
         &self,
@@ -67,7 +105,13 @@ impl Ledger {
     ) -> Result<(Status, Option<Job>), CallError> {
         let admitted = self.admit(&call.caller)?;
         if call.names_end_user {
-            return Err(CallError::EndUsers);
+            let error = CallError::EndUsers;
+            // At this point the reference tells the service by the provider key only.
+            let addressed = admitted.provider_key.map(|_| self.address(&admitted));
+            if let Some(Ok(Addressed { book, .. })) = addressed {
+                book.errors.lock().store(&error, now);
+            }
+            return Err(error);
         }
         if call.usage == SentUsage::NotAHash {
             return Err(CallError::UsageShape);
@@ -109,9 +153,38 @@ impl Ledger {
         })
     }
 
-    /// Counts accepted usage.
-    pub fn count(&self, job: Job, now: UnixMillis) {
+    /// Counts accepted usage, on a draft for what the directory holds now.
+    pub fn count(&self, mut job: Job, now: UnixMillis) {
+        if let Counters::Draft(_) = self.counters {
+            // The directory may have been read again since.
+            job.book = self.directory.book_or_new(&job.service);
+        }
         job.run(&self.counters, now);
+    }
+
+    /// What sets the counters of an application in every window of the moment it is counted at, metric
+    /// name to value and without the metric tree. The first name that is no metric is the error.
+    pub fn usage_to_set(
+        &self,
+        service: &str,
+        application: &Arc<str>,
+        usage: &BTreeMap<String, u64>,
+    ) -> Result<Job, String> {
+        let book = self.directory.book_or_new(service);
+        let usage = book.catalogue.read().set(usage)?;
+        Ok(Job {
+            service: service.to_owned(),
+            book,
+            work: Work::Usage {
+                application: application.clone(),
+                usage,
+            },
+        })
+    }
+
+    /// How many counters are held, each for an application, a metric and a window.
+    pub fn stored_counters(&self) -> usize {
+        self.counters.stored()
     }
 
     /// The state of every limit of an application.
@@ -127,7 +200,7 @@ impl Ledger {
     }
 
     /// Total usage ever counted: service id to metric name to sum over all applications.
-    pub fn totals(&self) -> BTreeMap<String, BTreeMap<String, Amount>> {
+    pub fn totals(&self) -> Totals {
         let named = |book: &ServiceBook, service: &str| {
             let catalogue = book.catalogue.read();
             let totals = self.counters.totals(service).into_iter();

@@ -29,6 +29,13 @@ pub(super) struct Arguments {
     /// Envoy's worker threads, instead of the scenario's number.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     workers: Option<u32>,
+    /// How many gateways share the backend and the limits. With --listen they serve on that port
+    /// and the ones after it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    gateways: u16,
+    /// How the plugin decides: strict, balanced, fast or off, instead of the scenario's mode.
+    #[arg(long, value_name = "MODE", conflicts_with = "plugin_config")]
+    mode: Option<String>,
     /// A .wasm to run instead of the one built from the workspace.
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
@@ -38,6 +45,10 @@ pub(super) struct Arguments {
     /// Where Envoy serves, instead of a free port on loopback.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Redis database that keeps the backend's state over restarts, as for `lab backend --store`;
+    /// with `--runtime docker` it is a container that has to reach it.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
     /// Print one JSON object once everything is ready.
     #[arg(long)]
     json: bool,
@@ -70,6 +81,10 @@ fn options(arguments: &Arguments) -> Result<LaunchOptions, CliError> {
     // Before the plugin: building takes longer than finding out that there is no Envoy.
     let envoy = obtain::envoy()?;
     let artefact = artefact(arguments, &mut scenario)?;
+    if let Some(mode) = &arguments.mode {
+        let mode = mode.as_str();
+        scenario.plugin.cache.insert("mode".to_owned(), mode.into());
+    }
     Ok(LaunchOptions {
         artefact,
         scenario,
@@ -79,6 +94,8 @@ fn options(arguments: &Arguments) -> Result<LaunchOptions, CliError> {
         plugin_config: arguments.plugin_config.clone(),
         server_exe: std::env::current_exe().map_err(CliError::OwnPath)?,
         listen: arguments.listen,
+        gateways: arguments.gateways,
+        store: arguments.store.clone(),
     })
 }
 
@@ -94,9 +111,12 @@ fn artefact(
         scenario.plugin.wasm = None;
         return Ok(Some(wasm_build::given(path)?));
     }
-    match &scenario.plugin.wasm {
-        Some(path) => Ok(Some(wasm_build::given(path)?)),
-        None => Ok(Some(obtain::plugin()?)),
+    match (&scenario.plugin.wasm, &scenario.plugin.sample) {
+        (None, None) => Ok(Some(obtain::plugin()?)),
+        _ => Ok(wasm_build::for_scenario(
+            &scenario.plugin,
+            &obtain::progress,
+        )?),
     }
 }
 
@@ -125,13 +145,18 @@ impl StopSignal {
 /// What a program needs to use the lab.
 #[derive(Serialize)]
 struct Description {
+    /// Of the first gateway.
     listener: String,
     admin: String,
+    /// Of every gateway.
+    listeners: Vec<String>,
+    admins: Vec<String>,
     backend: String,
     upstream: String,
     internal_auth: &'static str,
     service_id: String,
     service_token: String,
+    access_token: String,
     user_keys: Vec<String>,
     pids: BTreeMap<String, u32>,
 }
@@ -140,13 +165,16 @@ fn print_json(lab: &Lab) {
     let population = lab.population();
     let service = population.services.first();
     let description = Description {
-        listener: lab.endpoint(Role::Envoy),
+        listener: lab.endpoint(Role::ENVOY),
         admin: lab.admin(),
+        listeners: lab.listeners(),
+        admins: lab.admins(),
         backend: lab.endpoint(Role::Backend),
         upstream: lab.endpoint(Role::Upstream),
         internal_auth: INTERNAL_AUTH,
         service_id: service.map(|it| it.id.clone()).unwrap_or_default(),
         service_token: service.map(|it| it.token.clone()).unwrap_or_default(),
+        access_token: population.access_token(),
         user_keys: user_keys(population),
         pids: lab.pids(),
     };
@@ -154,22 +182,23 @@ fn print_json(lab: &Lab) {
 }
 
 fn user_keys(population: &Population) -> Vec<String> {
-    let keys = population
-        .applications
-        .iter()
-        .filter_map(|it| match &it.credential {
-            Credential::UserKey(key) => Some(key.clone()),
-            Credential::AppKey(_) => None,
-        });
+    let applications = (0..population.applications()).map(|index| population.application(index));
+    let keys = applications.filter_map(|it| match it.credential {
+        Credential::UserKey(key) => Some(key),
+        Credential::AppKey(_) => None,
+    });
     keys.take(SHOWN_KEYS).collect()
 }
 
 fn page(scenario: &str, lab: &Lab, table: &RequestTable) -> String {
-    let listener = lab.endpoint(Role::Envoy);
+    let listener = lab.endpoint(Role::ENVOY);
+    let gateways = lab.listeners().into_iter().zip(lab.admins());
+    let gateways: String = gateways
+        .map(|(listener, admin)| format!("  listener  {listener}\n  admin     {admin}\n"))
+        .collect();
     format!(
-        "\nScenario {scenario} is up; Ctrl-C stops everything.\n\n  \
-         listener  {listener}\n  admin     {}\n  backend   {}\n  upstream  {}\n\n{}",
-        lab.admin(),
+        "\nScenario {scenario} is up; Ctrl-C stops everything.\n\n\
+         {gateways}  backend   {}\n  upstream  {}\n\n{}",
         lab.endpoint(Role::Backend),
         lab.endpoint(Role::Upstream),
         curl_lines(&listener, table)

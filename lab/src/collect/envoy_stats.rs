@@ -26,6 +26,16 @@ impl PluginStats {
         stats
     }
 
+    /// Adds the figures of another gateway.
+    pub(super) fn add_all(&mut self, other: &Self) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.denied += other.denied;
+        self.admitted += other.admitted;
+        self.usage_pending += other.usage_pending;
+        self.callouts += other.callouts;
+    }
+
     fn add(&mut self, name: &str, value: u64) {
         match name {
             "hits" => self.hits = value,

@@ -31,7 +31,9 @@ impl Lab {
         let site = self.site();
         let service = match role {
             Role::Upstream => topology::upstream(&site, port),
-            Role::Backend | Role::Envoy => topology::backend(&site, port, INTERNAL_AUTH),
+            Role::Backend | Role::Envoy(_) => {
+                topology::backend(&site, port, INTERNAL_AUTH, self.wiring.store())
+            }
         };
         let address = self.start(&service).await?;
         self.addresses.insert(role, address);
@@ -42,14 +44,19 @@ impl Lab {
         Ok(())
     }
 
-    pub(super) async fn start_gateway(&mut self) -> Result<(), LaunchError> {
-        let addresses = self.gateway_addresses();
+    pub(super) async fn start_gateway(&mut self, index: u16) -> Result<(), LaunchError> {
+        let addresses = self.gateway_addresses(index);
         let peers = self.wiring.peers(|role| self.peer_addr(role))?;
-        let service = topology::envoy(&self.site(), self.wiring.gateway(), addresses, &peers)?;
-        self.admin = self.start(&service).await?;
-        self.await_ready(&service, self.admin).await?;
-        let listener = self.listener_address().await?;
-        self.addresses.insert(Role::Envoy, listener);
+        let gateway = self.wiring.gateway(index);
+        let service = topology::envoy(&self.site(), &gateway, addresses, &peers)?;
+        let admin = self.start(&service).await?;
+        match self.admins.get_mut(usize::from(index)) {
+            Some(known) => *known = admin,
+            None => self.admins.push(admin),
+        }
+        self.await_ready(&service, admin).await?;
+        let listener = self.listener_address(index, admin).await?;
+        self.addresses.insert(service.role, listener);
         Ok(())
     }
 
@@ -61,22 +68,26 @@ impl Lab {
         }
     }
 
-    fn gateway_addresses(&self) -> GatewayAddresses {
+    fn gateway_addresses(&self, index: u16) -> GatewayAddresses {
         let site = self.site();
         let bound = |port| SocketAddr::new(site.bind, port);
         match &self.runtime {
             Runtime::Docker(_) => GatewayAddresses {
-                listener: bound(Containers::port(Role::Envoy)),
+                listener: bound(Containers::port(Role::ENVOY)),
                 admin: bound(Containers::ADMIN_PORT),
             },
             Runtime::Process(_) => GatewayAddresses {
                 listener: self
                     .addresses
-                    .get(&Role::Envoy)
+                    .get(&Role::Envoy(index))
                     .copied()
-                    .or(self.wiring.listen())
+                    .or(self.wiring.listen(index))
                     .unwrap_or(bound(0)),
-                admin: bound(self.admin.port()),
+                admin: bound(
+                    self.admins
+                        .get(usize::from(index))
+                        .map_or(0, SocketAddr::port),
+                ),
             },
         }
     }
@@ -91,7 +102,13 @@ impl Lab {
     async fn start(&self, service: &Service) -> Result<SocketAddr, LaunchError> {
         match &self.runtime {
             Runtime::Process(processes) => processes.start(service).await,
-            Runtime::Docker(containers) => containers.start(service, self.wiring.listen()).await,
+            Runtime::Docker(containers) => {
+                let publish = match service.role {
+                    Role::Envoy(index) => self.wiring.listen(index),
+                    Role::Backend | Role::Upstream => None,
+                };
+                containers.start(service, publish).await
+            }
         }
     }
 
@@ -120,20 +137,25 @@ impl Lab {
         }
     }
 
-    /// The port that Envoy's listener really has, where this process reaches it.
-    async fn listener_address(&self) -> Result<SocketAddr, LaunchError> {
-        let listeners = self.control.envoy_listeners(&self.admin()).await?;
+    /// The port that a gateway's listener really has, where this process reaches it.
+    async fn listener_address(
+        &self,
+        index: u16,
+        admin: SocketAddr,
+    ) -> Result<SocketAddr, LaunchError> {
+        let admin_url = format!("http://{admin}");
+        let listeners = self.control.envoy_listeners(&admin_url).await?;
         let port = listeners
             .pointer("/listener_statuses/0/local_address/socket_address/port_value")
             .and_then(serde_json::Value::as_u64)
             .and_then(|port| u16::try_from(port).ok())
             .ok_or(LaunchError::NoListener)?;
-        let chosen = self.wiring.listen();
+        let chosen = self.wiring.listen(index);
         Ok(match (&self.runtime, chosen) {
             // Published by the engine, where the listener itself has another port.
             (Runtime::Docker(_), Some(listen)) if listen.port() != 0 => reachable(listen),
             (Runtime::Process(_), Some(listen)) => reachable(SocketAddr::new(listen.ip(), port)),
-            _ => SocketAddr::new(self.admin.ip(), port),
+            _ => SocketAddr::new(admin.ip(), port),
         })
     }
 }

@@ -128,7 +128,7 @@ impl Containers {
     /// The port a service listens on inside its container.
     pub(super) fn port(role: Role) -> u16 {
         match role {
-            Role::Envoy => 8080,
+            Role::Envoy(_) => 8080,
             Role::Backend => 3000,
             Role::Upstream => 3001,
         }
@@ -152,7 +152,7 @@ impl Containers {
     ) -> Result<SocketAddr, LaunchError> {
         let role = service.role;
         let mut request = self.request(service)?;
-        if let (Role::Envoy, Some(address)) = (role, publish) {
+        if let (Role::Envoy(_), Some(address)) = (role, publish) {
             request = published(request, address);
         }
         let container = request
@@ -173,7 +173,7 @@ impl Containers {
         }
         let ip = facts.ip.ok_or(DockerError::NoAddress { role })?;
         let port = match role {
-            Role::Envoy => Self::ADMIN_PORT,
+            Role::Envoy(_) => Self::ADMIN_PORT,
             Role::Backend | Role::Upstream => Self::port(role),
         };
         Ok(SocketAddr::new(ip, port))
@@ -237,7 +237,8 @@ impl Containers {
 
     /// Removes every container and the network.
     pub(super) async fn stop(self) -> Result<(), LaunchError> {
-        for role in Role::ALL {
+        let roles: Vec<Role> = self.running.lock().keys().copied().collect();
+        for role in roles {
             self.end(role).await?;
         }
         Ok(self.engine.remove_network(&self.name).await?)
@@ -313,7 +314,7 @@ fn published(
 ) -> ContainerRequest<GenericImage> {
     let host_ip = address.ip().to_string();
     request
-        .with_mapped_port(address.port(), Containers::port(Role::Envoy).tcp())
+        .with_mapped_port(address.port(), Containers::port(Role::ENVOY).tcp())
         // Where it was asked for, not on every address of the machine.
         .with_host_config_modifier(move |host| {
             let bindings = host.port_bindings.iter_mut().flat_map(HashMap::values_mut);

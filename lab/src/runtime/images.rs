@@ -12,7 +12,7 @@ use super::docker::{Containers, DockerError};
 use crate::envoy_binary::EnvoyBinary;
 use crate::envoy_config::Peer;
 use crate::plugin_config;
-use crate::scenario::Scenario;
+use crate::scenario::{Answers, Scenario};
 use crate::topology::{
     self, Content, Gateway, GatewayAddresses, GatewayPlugin, Peers, Role, Service, Site,
 };
@@ -42,19 +42,24 @@ pub async fn build_for_compose(
 /// The gateway as compose.yaml runs it: peers have the names that are given there.
 fn gateway(plugin: Option<GatewayPlugin>, workers: u32) -> Result<Service, LaunchError> {
     let peer = |role: Role| Peer {
-        host: role.name().to_owned(),
+        host: role.to_string(),
         port: Containers::port(role),
     };
     let site = Site::container();
     let addresses = GatewayAddresses {
-        listener: (site.bind, Containers::port(Role::Envoy)).into(),
+        listener: (site.bind, Containers::port(Role::ENVOY)).into(),
         admin: (site.bind, Containers::ADMIN_PORT).into(),
     };
     let peers = Peers {
         backend: peer(Role::Backend),
         upstream: peer(Role::Upstream),
     };
-    let gateway = Gateway { workers, plugin };
+    let gateway = Gateway {
+        index: 0,
+        workers,
+        answers: Answers::Upstream,
+        plugin,
+    };
     Ok(topology::envoy(&site, &gateway, addresses, &peers)?)
 }
 
@@ -93,6 +98,7 @@ mod tests {
             &site,
             Containers::port(Role::Backend),
             INTERNAL_AUTH,
+            None,
         ));
         check(&topology::upstream(&site, Containers::port(Role::Upstream)));
     }

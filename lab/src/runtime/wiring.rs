@@ -4,8 +4,10 @@
 //! containers.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use super::{LaunchError, LaunchOptions};
+use crate::account_config;
 use crate::control::{Control, ControlError};
 use crate::envoy_config::Peer;
 use crate::plugin_config;
@@ -19,8 +21,11 @@ use crate::wasm_build;
 pub(super) struct Wiring {
     scenario: Scenario,
     population: Population,
-    gateway: Gateway,
+    workers: u32,
+    plugin: Option<GatewayPlugin>,
+    gateways: u16,
     listen: Option<SocketAddr>,
+    store: Option<String>,
 }
 
 impl Wiring {
@@ -28,12 +33,12 @@ impl Wiring {
         let scenario = options.scenario.clone();
         Ok(Self {
             population: Population::new(&scenario.population),
-            gateway: Gateway {
-                workers: options.workers.unwrap_or(scenario.envoy.workers),
-                plugin: plugin(options)?,
-            },
+            workers: options.workers.unwrap_or(scenario.envoy.workers),
+            plugin: plugin(options)?,
             scenario,
+            gateways: options.gateways.max(1),
             listen: options.listen,
+            store: options.store.clone(),
         })
     }
 
@@ -41,13 +46,38 @@ impl Wiring {
         &self.population
     }
 
-    pub(super) fn gateway(&self) -> &Gateway {
-        &self.gateway
+    /// The indexes of the gateways.
+    pub(super) fn gateways(&self) -> Range<u16> {
+        0..self.gateways
     }
 
-    /// Where the gateway was asked to serve.
-    pub(super) fn listen(&self) -> Option<SocketAddr> {
-        self.listen
+    /// A gateway; where there are several, its plugin knows how many, and which one it is.
+    pub(super) fn gateway(&self, index: u16) -> Gateway {
+        let mut plugin = self.plugin.clone();
+        if let (Some(plugin), true) = (&mut plugin, self.gateways > 1) {
+            plugin_config::share(&mut plugin.configuration, self.gateways, index);
+        }
+        Gateway {
+            index,
+            workers: self.workers,
+            answers: self.scenario.envoy.answers,
+            plugin,
+        }
+    }
+
+    /// Where a gateway was asked to serve: the first where it was said, the others on the ports
+    /// that follow. A port of the system's choice is chosen for each.
+    pub(super) fn listen(&self, index: u16) -> Option<SocketAddr> {
+        let mut listen = self.listen?;
+        if listen.port() != 0 {
+            listen.set_port(listen.port().saturating_add(index));
+        }
+        Some(listen)
+    }
+
+    /// Where the backend keeps its state, if not in memory.
+    pub(super) fn store(&self) -> Option<&str> {
+        self.store.as_deref()
     }
 
     pub(super) fn peers(
@@ -71,7 +101,7 @@ impl Wiring {
             Role::Backend => instruct_backend(&self.scenario, control, url).await,
             Role::Upstream => instruct_upstream(&self.scenario, control, url).await,
             // Its configuration says everything.
-            Role::Envoy => Ok(()),
+            Role::Envoy(_) => Ok(()),
         }
     }
 }
@@ -93,8 +123,10 @@ async fn instruct_backend(
     control: &Control,
     url: &str,
 ) -> Result<(), ControlError> {
-    let state = Population::new(&scenario.population).state();
-    control.load_population(url, &state).await?;
+    let population = Population::new(&scenario.population);
+    control.load_population(url, population).await?;
+    let account = account_config::for_scenario(scenario);
+    control.set_account(url, &account).await?;
     control.set_behaviour(url, &scenario.backend).await
 }
 

@@ -17,6 +17,13 @@ impl Scenario {
         if self.envoy.workers == 0 {
             return problem("envoy.workers", "0 workers serve nothing".to_owned());
         }
+        if let (Some(wasm), Some(_)) = (&self.plugin.wasm, &self.plugin.sample) {
+            let wasm = wasm.display();
+            return problem(
+                "plugin.sample",
+                format!("`{wasm}` is to run already: only one of the two can"),
+            );
+        }
         if !(0.0..=1.0).contains(&self.mix.unknown_keys) {
             let share = self.mix.unknown_keys;
             return problem("mix.unknown_keys", format!("{share} is not from 0 to 1"));
@@ -30,10 +37,10 @@ impl Scenario {
             );
         }
         if let Err(error) = self.backend.validate() {
-            return problem("backend", error.to_string());
+            return problem(&format!("backend.{}", error.field), error.problem);
         }
         if let Err(error) = self.upstream.validate() {
-            return problem("upstream", error.to_string());
+            return problem(&format!("upstream.{}", error.field), error.problem);
         }
         self.population
             .problem()
@@ -59,9 +66,16 @@ fn is_name_character(character: char) -> bool {
 }
 
 impl PopulationSettings {
-    fn problem(&self) -> Option<(String, String)> {
+    /// The first impossible value: its field and what is wrong with it.
+    pub(crate) fn problem(&self) -> Option<(String, String)> {
         let problem =
             |field: &str, text: &str| Some((format!("population.{field}"), text.to_owned()));
+        if let Some(usage) = self.usage
+            && !(0.0..=10.0).contains(&usage.exponent)
+        {
+            let text = format!("{} is not from 0 to 10", usage.exponent);
+            return problem("usage.exponent", &text);
+        }
         if self.services == 0 || self.applications < self.services {
             return problem("applications", "every service needs at least one");
         }

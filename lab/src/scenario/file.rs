@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
+use crate::behaviour::error::BehaviourError;
 use crate::behaviour::{BackendBehaviour, UpstreamBehaviour};
 
 /// One scenario, every field checked.
@@ -46,12 +47,28 @@ pub struct Scenario {
 pub struct EnvoySettings {
     /// Worker threads.
     pub workers: u32,
+    /// Who answers what the plugin lets through.
+    pub answers: Answers,
 }
 
 impl Default for EnvoySettings {
     fn default() -> Self {
-        Self { workers: 1 }
+        Self {
+            workers: 1,
+            answers: Answers::Upstream,
+        }
     }
+}
+
+/// Who answers what the plugin lets through.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answers {
+    /// The protected API.
+    #[default]
+    Upstream,
+    /// Envoy itself, with an empty 200: no connection behind it takes part in a measurement.
+    Direct,
 }
 
 /// Whether and how the plugin runs.
@@ -62,9 +79,25 @@ pub struct PluginSettings {
     pub enabled: bool,
     /// A `.wasm` to run instead of the one built from the workspace.
     pub wasm: Option<PathBuf>,
+    /// One of the plugins of `lab/samples`, built from the workspace, to run instead.
+    pub sample: Option<String>,
+    /// For which methods the mapping rules are.
+    #[serde(default)]
+    pub rules_for: RuleMethods,
     /// Merged into the `cache` object of the plugin's configuration.
     #[serde(default)]
     pub cache: toml::Table,
+}
+
+/// For which methods the mapping rules are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleMethods {
+    /// Each for the method of its endpoint.
+    #[default]
+    Own,
+    /// All for any method, so that nobody has to look at it.
+    Any,
 }
 
 /// Who there is.
@@ -83,6 +116,19 @@ pub struct PopulationSettings {
     pub metrics: BTreeMap<String, String>,
     /// Decides every id and key.
     pub seed: u64,
+    /// What they have used before anything is measured; nothing if left out.
+    pub usage: Option<UsageSettings>,
+}
+
+/// Usage that a population starts with, spread so that the k-th application has used `k^-exponent`
+/// as much as the first.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageSettings {
+    /// Calls of all applications together, each counting 1.
+    pub calls: u64,
+    /// From 0, which is alike, to 10; 1 is the classic.
+    pub exponent: f64,
 }
 
 impl Default for PopulationSettings {
@@ -97,7 +143,18 @@ impl Default for PopulationSettings {
                 .map(|(name, parent)| (name.to_owned(), parent.to_owned()))
                 .into(),
             seed: 1,
+            usage: None,
         }
+    }
+}
+
+impl PopulationSettings {
+    /// So many metrics: `hits`, and children of it.
+    pub fn metrics_of(number: usize) -> BTreeMap<String, String> {
+        let children = (1..number).map(|child| (format!("metric_{child}"), "hits".to_owned()));
+        children
+            .chain([("hits".to_owned(), String::new())])
+            .collect()
     }
 }
 
@@ -107,6 +164,8 @@ impl Default for PopulationSettings {
 pub enum CredentialKind {
     /// One secret, in the query.
     UserKey,
+    /// One secret, in a header.
+    UserKeyHeader,
     /// An id and a secret, in headers.
     AppIdKey,
 }
@@ -174,11 +233,12 @@ pub struct Expectations {
     pub backend_calls_per_1000: Option<f64>,
 }
 
-/// Reads and checks a scenario; `origin` is what messages call it.
-pub(super) fn parse(origin: &str, text: &str) -> Result<Scenario, ScenarioError> {
-    let scenario: Scenario =
+/// Reads and checks a scenario; `origin` is what messages call it, and paths in it are relative to
+/// `folder`.
+pub(super) fn parse(origin: &str, text: &str, folder: &Path) -> Result<Scenario, ScenarioError> {
+    let mut scenario: Scenario =
         toml::from_str(text).map_err(|error| syntax_error(origin, text, &error))?;
-    match scenario.problem() {
+    match scenario.read_files(folder).or_else(|| scenario.problem()) {
         None => Ok(scenario),
         Some((field, problem)) => Err(ScenarioError::Value {
             origin: origin.to_owned(),
@@ -205,10 +265,17 @@ fn syntax_error(origin: &str, text: &str, error: &toml::de::Error) -> ScenarioEr
 }
 
 impl Scenario {
-    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+    /// Finds the files that the scenario names, and reads observed latencies; the first problem.
+    fn read_files(&mut self, folder: &Path) -> Option<(String, String)> {
         if let Some(wasm) = &mut self.plugin.wasm {
             *wasm = folder.join(&*wasm);
         }
+        let backend = self.backend.read_files(folder);
+        let upstream = self.upstream.read_files(folder);
+        let at =
+            |part: &str, error: BehaviourError| (format!("{part}.{}", error.field), error.problem);
+        let backend = backend.err().map(|error| at("backend", error));
+        backend.or_else(|| upstream.err().map(|error| at("upstream", error)))
     }
 }
 
@@ -229,7 +296,7 @@ usage = { hits = 1 }
 
     #[test]
     fn what_a_file_leaves_out_has_a_default() {
-        let scenario = parse("small.toml", SMALLEST).expect("the file is valid");
+        let scenario = parse("small.toml", SMALLEST, Path::new("")).expect("the file is valid");
         assert_eq!(scenario.envoy.workers, 1);
         assert_eq!(scenario.population.applications, 50);
         assert_eq!(scenario.endpoints[0].weight, 1.0);
@@ -241,7 +308,8 @@ usage = { hits = 1 }
         #[track_caller]
         fn check(from: &str, to: &str, parts: &[&str]) {
             let text = SMALLEST.replacen(from, to, 1);
-            let error = parse("small.toml", &text).expect_err("the file has a mistake");
+            let error =
+                parse("small.toml", &text, Path::new("")).expect_err("the file has a mistake");
             let message = error.to_string();
             for part in parts.iter().chain(&["`small.toml`"]) {
                 assert!(message.contains(part), "{part} in {message}");
@@ -271,12 +339,22 @@ usage = { hits = 1 }
         check(
             "[plugin]",
             "[backend]\nerror_rate = 2.0\n[plugin]",
-            &["`backend`", "error_rate"],
+            &["`backend.error_rate`", "is 2, which is not between 0 and 1"],
         );
         check(
             "[plugin]",
             "[backend]\ndeley = 2.0\n[plugin]",
             &["line 5", "deley"],
+        );
+        check(
+            "[plugin]",
+            "[backend.delays]\nreport = { kind = \"constant\", ms = -1 }\n[plugin]",
+            &["`backend.delays.report.ms`", "-1 ms"],
+        );
+        check(
+            "[plugin]",
+            "[upstream]\ndelay = { kind = \"file\", path = \"none.txt\" }\n[plugin]",
+            &["`upstream.delay.path`", "none.txt", "cannot be read"],
         );
         let circle = "[population.metrics]\nhits = \"\"\na = \"b\"\nb = \"a\"\n[plugin]";
         check("[plugin]", circle, &["population.metrics", "ancestor"]);

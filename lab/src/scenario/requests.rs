@@ -65,7 +65,7 @@ impl RequestTable {
 
     /// How many applications send requests.
     pub fn applications(&self) -> usize {
-        self.population.applications.len()
+        self.population.applications() as usize
     }
 
     /// The kinds of requests, in the scenario's order.
@@ -78,7 +78,11 @@ impl RequestTable {
     /// # Panics
     /// When either index is not below [`Self::applications`] or the number of [`Self::endpoints`].
     pub fn request(&self, application: usize, endpoint: usize) -> Request {
-        self.request_of(&self.population.applications[application], endpoint)
+        assert!(
+            application < self.applications(),
+            "there is no such application"
+        );
+        self.request_of(&self.population.application(application as u32), endpoint)
     }
 
     /// A request of the application whose limit lets nothing through. Without a plugin nothing
@@ -87,7 +91,7 @@ impl RequestTable {
     /// # Panics
     /// When `endpoint` is not below the number of [`Self::endpoints`].
     pub fn exhausted_request(&self, endpoint: usize) -> Request {
-        let request = self.request_of(&self.population.exhausted, endpoint);
+        let request = self.request_of(&self.population.exhausted(), endpoint);
         let is_limited = self.statuses.unknown != self.statuses.allowed;
         Request {
             expected_status: if is_limited {
@@ -109,7 +113,9 @@ impl RequestTable {
             service: (n % self.population.services.len() as u64) as usize,
             id: secret[..16].to_owned(),
             credential: match self.kind {
-                CredentialKind::UserKey => Credential::UserKey(secret),
+                CredentialKind::UserKey | CredentialKind::UserKeyHeader => {
+                    Credential::UserKey(secret)
+                }
                 CredentialKind::AppIdKey => Credential::AppKey(secret),
             },
         };
@@ -126,6 +132,10 @@ impl RequestTable {
             headers.push(("host".to_owned(), authority(application.service)));
         }
         let query = match &application.credential {
+            Credential::UserKey(key) if self.kind == CredentialKind::UserKeyHeader => {
+                headers.push(("x-user-key".to_owned(), key.clone()));
+                String::new()
+            }
             Credential::UserKey(key) => format!("?user_key={key}"),
             Credential::AppKey(key) => {
                 headers.push(("x-app-id".to_owned(), application.id.clone()));
@@ -179,6 +189,15 @@ mod tests {
         assert!(request.headers.is_empty());
         assert_ne!(request, table.request(1, 0));
         assert_eq!(request.expected_status, 200);
+    }
+
+    #[test]
+    fn a_user_key_can_travel_in_a_header() {
+        let request =
+            table(|it| it.population.credentials = CredentialKind::UserKeyHeader).request(0, 0);
+        assert_eq!(request.headers.len(), 1);
+        assert_eq!(request.headers[0].0, "x-user-key");
+        assert!(!request.path_and_query.contains('?'));
     }
 
     #[test]

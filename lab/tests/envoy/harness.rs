@@ -122,7 +122,7 @@ impl Gateway {
     }
 
     pub(crate) fn url(&self) -> String {
-        self.lab.endpoint(Role::Envoy)
+        self.lab.endpoint(Role::ENVOY)
     }
 
     /// The address of a server of the lab.
@@ -146,11 +146,11 @@ impl Gateway {
     /// Starts the backend again after it was killed, with the state it had at the beginning.
     pub(crate) async fn restart_backend(&mut self) {
         // What Envoy sends before the state is there would be refused, or wiped with the rest.
-        self.lab.pause(Role::Envoy).await.expect("it runs");
+        self.lab.pause(Role::ENVOY).await.expect("it runs");
         let restarted = self.lab.restart(Role::Backend).await;
         restarted.expect("the backend starts again");
         self.populate().await;
-        self.lab.resume(Role::Envoy).await.expect("it is paused");
+        self.lab.resume(Role::ENVOY).await.expect("it is paused");
     }
 
     /// Calls the backend's internal API.
@@ -217,7 +217,7 @@ impl Gateway {
     pub(crate) fn pids(&self) -> BTreeMap<String, u32> {
         let mut pids = self.lab.pids();
         if let Some(envoy) = &self.own_envoy {
-            pids.insert(Role::Envoy.to_string(), envoy.pid());
+            pids.insert(Role::ENVOY.to_string(), envoy.pid());
         }
         pids
     }

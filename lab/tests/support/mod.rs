@@ -17,6 +17,8 @@ pub(crate) fn passthrough(runtime: RuntimeKind) -> LaunchOptions {
         plugin_config: None,
         server_exe: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
         listen: None,
+        gateways: 1,
+        store: None,
     }
 }
 

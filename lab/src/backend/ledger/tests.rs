@@ -1,16 +1,25 @@
 //! The ledger as a whole, call by call, with time as an argument.
 
+use std::borrow::Cow;
+
 use super::calendar::Period;
 use super::call::{Options, Purpose};
 use super::status::Denial;
 use super::usage::SentEntry;
 use super::*;
 use crate::backend::population::{
-    ApplicationEntry, LimitEntry, MetricEntry, Population, ServiceEntry, TokenEntry,
+    ApplicationEntry, LimitEntry, MetricEntry, Population, ServiceEntry, TokenEntry, load,
 };
 
 /// 2031-05-04 10:20:30, a Sunday.
 const NOW: i64 = 1_935_656_430;
+
+fn load_all(population: Population, ledger: &Ledger) {
+    let document = serde_json::to_vec(&population).expect("it serialises");
+    let now = UnixMillis::from_millis(NOW * 1000);
+    load(document.as_slice(), ledger, |job| ledger.count(job, now))
+        .expect("the fixture's state is good");
+}
 
 /// A service with the metrics `hits` ← `search` ← `images` and `other`, and one application.
 struct Fixture {
@@ -61,7 +70,16 @@ impl Fixture {
             applications: vec![application()],
         };
         let ledger = Ledger::default();
-        population.load_into(&ledger);
+        load_all(population, &ledger);
+        let other = Population {
+            applications: vec![ApplicationEntry {
+                id: "b".to_owned(),
+                user_key: Some("other".to_owned()),
+                ..application()
+            }],
+            ..Population::default()
+        };
+        load_all(other, &ledger);
         Self {
             ledger,
             seconds: NOW,
@@ -114,7 +132,10 @@ impl Fixture {
         self.ledger.count(job, self.now());
         let book = self.ledger.directory.book("s").expect("the service");
         let errors = book.errors.lock();
-        errors.page(1, 1).first().map(|error| error.code)
+        errors.page(1, 1).first().map(|error| match error.code {
+            Cow::Borrowed(code) => code,
+            Cow::Owned(_) => panic!("{error:?} came from a store"),
+        })
     }
 }
 
@@ -140,6 +161,7 @@ fn application() -> ApplicationEntry {
         user_key: Some("u".to_owned()),
         keys: Default::default(),
         referrer_filters: Default::default(),
+        usage: Default::default(),
     }
 }
 
@@ -316,6 +338,13 @@ fn one_bad_transaction_drops_a_report_and_the_worst_kind_is_stored() {
         "usage_value_invalid",
     );
     check(vec![bad_metric(), late()], "metric_invalid");
+    // Another application's error comes later although it was sent first.
+    let others_metric = Transaction {
+        app_id: None,
+        user_key: Some("other".to_owned()),
+        ..bad_metric()
+    };
+    check(vec![others_metric, bad_value()], "usage_value_invalid");
     check(vec![late()], "transaction_timestamp_too_old");
     check(vec![both], "authentication_error");
 }
@@ -403,7 +432,7 @@ fn a_provider_key_is_checked_before_and_instead_of_a_token() {
             services: vec![other],
             ..Population::default()
         };
-        population.load_into(&at.ledger);
+        load_all(population, &at.ledger);
         let call = AuthorizeCall {
             caller: Caller {
                 provider_key: Some(key.to_owned()),

@@ -35,7 +35,7 @@ impl Gateway {
     /// Ends the lab's Envoy and starts another with its configuration, changed by `edit`.
     pub(crate) async fn replace_envoy(&mut self, edit: impl FnOnce(&str) -> String) {
         let config = self.envoy_config();
-        self.lab.kill(Role::Envoy).await.expect("it runs");
+        self.lab.kill(Role::ENVOY).await.expect("it runs");
         let config = edit(&self.with_ports(&config));
         // Renamed while it runs: the folder goes with this Envoy, the lab's stays the lab's.
         let folder = tempfile::tempdir().expect("a temporary folder can be made");

@@ -108,6 +108,8 @@ impl Setup {
             plugin_config: Some(configuration.to_path_buf()),
             server_exe: server_exe(),
             listen: None,
+            gateways: 1,
+            store: None,
         })
         .await?;
         let gateway = Gateway {

@@ -347,8 +347,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: ONE_GATEWAY,
         edits: &[Edit {
             file: "lease/slot/install.rs",
-            original: "        let most = limit.read.saturating_sub(limit.settled.min(limit.granted));\n        limit.elsewhere = old.elsewhere.clamp(least, most);",
-            planted: "        let most = limit.read.saturating_sub(limit.settled.min(limit.granted));\n        limit.elsewhere = if PLANTED { least } else { old.elsewhere.clamp(least, most) };",
+            original: "        limit.elsewhere = old.elsewhere.max(others);",
+            planted: "        limit.elsewhere = if PLANTED { others } else { old.elsewhere.max(others) };",
         }],
     },
     Fault {
@@ -389,16 +389,6 @@ pub(crate) const FAULTS: &[Fault] = &[
             file: "filter_flow/leases.rs",
             original: "            worker.hold(asked.application(), service, now);\n            worker.note_leased_usage(asked.application(), service, asked.usage, at);",
             planted: "            worker.hold(asked.application(), service, now);\n            if !PLANTED { worker.note_leased_usage(asked.application(), service, asked.usage, at); }",
-        }],
-    },
-    Fault {
-        name: "remembered_denial_ignored",
-        what: "an open policy lets in who was refused a moment ago",
-        runs: &[],
-        edits: &[Edit {
-            file: "filter_flow/outage.rs",
-            original: "        let known = known.or_else(|| remembered(worker, &asked, now).map(Policy::Deny));",
-            planted: "        let known = if PLANTED { known } else { known.or_else(|| remembered(worker, &asked, now).map(Policy::Deny)) };",
         }],
     },
     Fault {

@@ -11,7 +11,7 @@
 //!   is about usage beyond it, and about the limit without anybody's credit;
 //! - its *share*: within one horizon it uses at most its part of what its reading leaves;
 //! - its *room*: nor does it use more than is left when all others use their shares, which were not
-//!   larger than two horizons ago.
+//!   larger than what the counter said a horizon and a reading's validity ago.
 
 use crate::time::UnixMillis;
 
@@ -50,7 +50,7 @@ pub type Part = (u64, u64);
 pub struct Delays {
     /// The shortest time between two readings, and between two reports, of one application.
     pub epoch_ms: u64,
-    /// Until usage is with the sync side.
+    /// Until usage is with the sync side, and until that acts.
     pub tick_ms: u64,
     /// The longest that a call to the backend takes.
     pub rtt_ms: u64,
@@ -59,7 +59,7 @@ pub struct Delays {
 }
 
 /// How late the sync side's turn may come.
-const GRACE_MS: u64 = 200;
+const GRACE_MS: u64 = 150;
 
 impl Terms {
     /// The terms of one of several gateways.
@@ -68,9 +68,11 @@ impl Terms {
             .epoch_ms
             .saturating_add(delays.rtt_ms)
             .saturating_add(GRACE_MS);
-        // From the admission to the worker's tick, the next report, its arrival and its counting.
+        // From the admission to the worker's tick, the sync side's tick after the next report is due,
+        // its arrival and its counting.
         let visible_ms = delays
             .tick_ms
+            .saturating_mul(2)
             .saturating_add(delays.epoch_ms)
             .saturating_add(delays.rtt_ms)
             .saturating_add(delays.settle_ms);
@@ -121,7 +123,7 @@ impl Terms {
     }
 
     /// All that this gateway, one of several, may have handed out in a window. The counter is `read`
-    /// and was at least `earlier` two horizons ago; this gateway had used `used` one horizon ago.
+    /// and was at least `earlier` a horizon and a validity ago; this gateway had used `used` one horizon ago.
     pub fn cap(&self, max: u64, read: u64, earlier: u64, used: u64) -> u64 {
         let share = self.part(self.shares(max, read));
         let all = self.shares(max, earlier);
@@ -132,6 +134,13 @@ impl Terms {
             .saturating_sub(others);
         let credit = self.credit(max);
         credit.max(used).saturating_add(share.min(room))
+    }
+
+    /// How many uses one call pays for in advance, when the limit leaves `left` of them: few enough
+    /// that what is paid and not used is little, at least the one that is asked for.
+    pub fn prepaid(&self, left: u64) -> u64 {
+        let parts = u64::from(self.gateways.max(1)).saturating_mul(8);
+        (left / parts).max(1)
     }
 
     /// Until when the tokens of a reading are used.
@@ -194,9 +203,16 @@ mod tests {
     }
 
     #[test]
+    fn one_is_prepaid_at_least_and_an_eighth_of_a_part_at_most() {
+        let terms = Terms::new(4, 0, DELAYS, 0);
+        let prepaid = [0, 31, 32, 64, u64::MAX].map(|left| terms.prepaid(left));
+        assert_eq!(prepaid, [1, 1, 1, 2, u64::MAX / 32]);
+    }
+
+    #[test]
     fn the_horizon_covers_the_longest_way_of_a_unit_into_a_reading_in_use() {
         let terms = Terms::new(4, 0, DELAYS, 60_000);
-        assert_eq!(terms.valid_ms, 1_250);
-        assert_eq!(terms.horizon_ms, 100 + 1_000 + 50 + 300 + 1_250);
+        assert_eq!(terms.valid_ms, 1_200);
+        assert_eq!(terms.horizon_ms, 2 * 100 + 1_000 + 50 + 300 + 1_200);
     }
 }
