@@ -58,10 +58,11 @@ fn work(options: &Options) -> Result<bool, String> {
     let copy = root.join("target/mutations");
     copy::make(&root, &copy)?;
     let simulate = build(&root, &copy)?;
-    let clean = play(&simulate, "", options)?;
-    if let Some(found) = clean {
-        println!("without a fault: {found}");
-        return Ok(false);
+    for runs in distinct_runs() {
+        if let Some(found) = play(&simulate, "", runs, options)? {
+            println!("without a fault, with {runs:?}: {found}");
+            return Ok(false);
+        }
     }
     let wanted = |fault: &&Fault| {
         let only = options.only.as_deref().unwrap_or_default();
@@ -69,7 +70,7 @@ fn work(options: &Options) -> Result<bool, String> {
     };
     let mut missed = 0;
     for fault in FAULTS.iter().filter(wanted) {
-        match play(&simulate, fault.name, options)? {
+        match play(&simulate, fault.name, fault.runs, options)? {
             Some(found) => println!("caught      {:<44} {found}", fault.name),
             None => {
                 missed += 1;
@@ -99,12 +100,29 @@ fn build(root: &Path, copy: &Path) -> Result<PathBuf, String> {
     Ok(target.join("release/examples").join(copy::SIMULATE))
 }
 
+/// Every kind of runs that some fault asks for.
+fn distinct_runs() -> Vec<&'static [&'static str]> {
+    let mut kinds: Vec<&[&str]> = Vec::new();
+    for fault in FAULTS {
+        if !kinds.contains(&fault.runs) {
+            kinds.push(fault.runs);
+        }
+    }
+    kinds
+}
+
 /// Runs the simulator with one fault and returns the first line about a violation.
-fn play(simulate: &Path, fault: &str, options: &Options) -> Result<Option<String>, String> {
+fn play(
+    simulate: &Path,
+    fault: &str,
+    kind: &[&str],
+    options: &Options,
+) -> Result<Option<String>, String> {
     let runs = options.runs.to_string();
     let seed = options.seed.to_string();
     let output = Command::new(simulate)
         .args(["--runs", &runs, "--seed", &seed, "--fail-fast"])
+        .args(kind)
         .env(copy::SWITCH, fault)
         .stdin(Stdio::null())
         .output()
