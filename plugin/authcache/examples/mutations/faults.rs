@@ -391,14 +391,4 @@ pub(crate) const FAULTS: &[Fault] = &[
             planted: "            worker.hold(asked.application(), service, now);\n            if !PLANTED { worker.note_leased_usage(asked.application(), service, asked.usage, at); }",
         }],
     },
-    Fault {
-        name: "claim_never_ends",
-        what: "who waits for a worker that is gone waits for ever",
-        runs: &[],
-        edits: &[Edit {
-            file: "filter_flow.rs",
-            original: "        self.flights.call_back(now);",
-            planted: "        if !PLANTED { self.flights.call_back(now); }",
-        }],
-    },
 ];
