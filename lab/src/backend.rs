@@ -4,13 +4,15 @@
 //! of a request through them. Must not know accounting ([`ledger`]), parameters ([`params`]) or XML
 //! ([`answer`]).
 //!
-//! A call of the public API waits for its turn if there is a concurrency cap, is decided on the
-//! counters of that moment, and its usage is queued; only then is the answer held back by the
-//! drawn delay, counted from when its turn came. Calls that fail or hang by behaviour are not
-//! decided and count nothing.
+//! A call of the public API meets an outage if there is one, waits for its turn if there is a
+//! concurrency cap, is decided on the counters of that moment, and its usage is queued; only then
+//! is the answer held back by the drawn delay, counted from when its turn came. Calls that fail,
+//! hang or are reset by behaviour are not decided and count nothing ([`conduct`]).
 
+pub mod account;
 pub mod answer;
 mod clock;
+mod conduct;
 mod control;
 pub mod internal;
 pub mod ledger;
@@ -21,9 +23,9 @@ mod queue;
 mod reading;
 pub mod statistics;
 
-use std::future::{Future, pending};
+use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -33,16 +35,17 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Incoming;
 use parking_lot::RwLock;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
+use self::account::Account;
 use self::answer::Answer;
 use self::clock::Clock;
+use self::conduct::{Call, Conduct, Manner};
 use self::internal::{InternalCall, Reply};
 use self::ledger::Ledger;
 use self::ledger::reporting::Job;
@@ -50,7 +53,10 @@ use self::params::MAX_BYTES;
 use self::public::{PublicRequest, Route};
 use self::queue::Queue;
 use self::statistics::{Endpoint, Statistics};
-use crate::behaviour::{BackendBehaviour, BehaviourError, Draws, Outcome};
+use crate::behaviour::BackendBehaviour;
+use crate::behaviour::error::BehaviourError;
+use crate::http_server::body::AnswerBody;
+use crate::http_server::connection::Connection;
 use crate::http_server::{self, Handler};
 use crate::precise_timer::PreciseTimer;
 
@@ -99,40 +105,23 @@ pub struct Backend {
     queue: Queue,
     statistics: Statistics,
     conduct: RwLock<Arc<Conduct>>,
+    account: RwLock<Account>,
     auth: InternalAuth,
     timer: PreciseTimer,
-}
-
-/// A behaviour that is in effect.
-#[derive(Debug)]
-struct Conduct {
-    behaviour: BackendBehaviour,
-    draws: Draws,
-    turns: Option<Semaphore>,
-}
-
-impl Conduct {
-    fn new(behaviour: BackendBehaviour) -> Arc<Self> {
-        let turns = behaviour
-            .concurrency
-            .map(|calls| Semaphore::new(calls as usize));
-        Arc::new(Self {
-            draws: Draws::new(behaviour.seed),
-            turns,
-            behaviour,
-        })
-    }
 }
 
 impl Backend {
     /// An empty backend.
     pub fn new(auth: InternalAuth, timer: PreciseTimer) -> Arc<Self> {
+        let clock = Clock::default();
+        let conduct = Conduct::new(BackendBehaviour::default(), clock.now());
         Arc::new(Self {
             ledger: Ledger::default(),
-            clock: Clock::default(),
+            clock,
             queue: Queue::default(),
             statistics: Statistics::default(),
-            conduct: RwLock::new(Conduct::new(BackendBehaviour::default())),
+            conduct: RwLock::new(conduct),
+            account: RwLock::default(),
             auth,
             timer,
         })
@@ -152,10 +141,11 @@ impl Backend {
         self.conduct.read().behaviour.clone()
     }
 
-    /// Sets the behaviour of calls from now on; those under way keep theirs.
+    /// Sets the behaviour of calls from now on; those under way keep theirs. Calls are numbered, and
+    /// outages timed, from here.
     pub fn set_behaviour(&self, behaviour: BackendBehaviour) -> Result<(), BehaviourError> {
         behaviour.validate()?;
-        *self.conduct.write() = Conduct::new(behaviour);
+        *self.conduct.write() = Conduct::new(behaviour, self.clock.now());
         Ok(())
     }
 
@@ -168,67 +158,70 @@ impl Backend {
         self.ledger.clear();
         self.statistics.reset();
         self.clock.release();
-        *self.conduct.write() = Conduct::new(BackendBehaviour::default());
+        *self.account.write() = Account::default();
+        *self.conduct.write() = Conduct::new(BackendBehaviour::default(), self.clock.now());
     }
 
     fn count(&self, job: Job) {
         self.ledger.count(job, self.clock.now());
     }
 
-    fn enqueue(&self, job: Job, lag: Duration) {
+    /// Has usage counted after `lag`, or now if there is none.
+    fn accept(&self, job: Job, lag: Option<Duration>) {
         self.statistics.transactions(job.transactions());
-        self.queue.push(job, lag, |job| self.count(job));
+        match lag {
+            Some(lag) => self.queue.push(job, lag, |job| self.count(job)),
+            None => self.count(job),
+        }
     }
 
-    /// A call of the public API, with everything that behaviour does to it.
-    async fn call(&self, route: Route, parts: &Parts, body: &[u8]) -> Answer {
-        let conduct = self.conduct.read().clone();
-        if !conduct.behaviour.applies_to(route.endpoint()) {
-            return self.decide(route, parts, body, &conduct);
-        }
-        let _turn = match &conduct.turns {
-            Some(turns) => turns.acquire().await.ok(),
-            None => None,
-        };
-        let started = Instant::now();
-        let fate = conduct.behaviour.draw(&conduct.draws);
-        let answer = match fate.outcome {
-            Outcome::Answer => self.decide(route, parts, body, &conduct),
-            Outcome::Fail => public::failed(conduct.behaviour.error_status),
-            Outcome::Hang => pending().await,
-        };
-        if !fate.delay.is_zero() {
-            self.timer.sleep_until(started + fate.delay).await;
-        }
-        answer
-    }
-
-    fn decide(&self, route: Route, parts: &Parts, body: &[u8], conduct: &Conduct) -> Answer {
+    fn decide(&self, call: Call<'_>, lag: Option<Duration>) -> Answer {
+        let parts = call.parts;
         let header = |name: &HeaderName| parts.headers.get(name).map(HeaderValue::as_bytes);
         let request = PublicRequest {
             query: parts.uri.query().unwrap_or_default().as_bytes(),
             options: header(&HeaderName::from_static("3scale-options")),
             content_type: header(&CONTENT_TYPE),
-            body,
+            body: call.body,
         };
-        let (answer, job) = public::respond(&self.ledger, route, &request, self.clock.now());
+        let now = self.clock.now();
+        let (answer, job) = public::respond(&self.ledger, call.route, &request, now);
         if let Some(job) = job {
-            self.enqueue(job, conduct.behaviour.report_lag());
+            self.accept(job, lag);
         }
         answer
     }
 
-    async fn public(&self, parts: Parts, body: Incoming) -> Response<Full<Bytes>> {
+    async fn public(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        connection: &Connection,
+    ) -> Response<AnswerBody> {
         let route = Route::find(parts.method.as_str(), parts.uri.path());
         self.statistics.call(route.endpoint());
-        let answer = match route {
-            Route::Report => match Limited::new(body, MAX_BYTES).collect().await {
-                Ok(body) => self.call(route, &parts, &body.to_bytes()).await,
-                Err(_) => public::too_large(),
-            },
-            route => self.call(route, &parts, &[]).await,
+        let body = match route {
+            Route::Report => Limited::new(body, MAX_BYTES).collect().await,
+            _ => Ok(Collected::default()),
         };
-        public_response(route, answer)
+        let (mut answer, manner) = match body {
+            Ok(body) => {
+                let call = Call {
+                    route,
+                    parts: &parts,
+                    body: &body.to_bytes(),
+                };
+                self.call(call, connection).await
+            }
+            Err(_) => (public::too_large(), Manner::Whole),
+        };
+        let body = Bytes::from(std::mem::take(&mut answer.body));
+        let body = match manner {
+            Manner::Whole => AnswerBody::whole(Full::new(body)),
+            Manner::Slow(time) => AnswerBody::paced(body, time, self.timer.clone()),
+            Manner::BrokenOff => AnswerBody::broken_off(body),
+        };
+        public_response(route, answer, body)
     }
 
     async fn internal(&self, parts: Parts, body: Incoming) -> Response<Full<Bytes>> {
@@ -261,6 +254,17 @@ impl Backend {
         json_response(status, &body)
     }
 
+    fn account(&self, parts: &Parts) -> Response<Full<Bytes>> {
+        self.statistics.call(Endpoint::Account);
+        let account::Reply { status, body } = self.account.read().answer(
+            parts.method.as_str(),
+            parts.uri.path(),
+            parts.uri.query().unwrap_or_default(),
+            parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
+        );
+        json_response(status, &body)
+    }
+
     async fn control(&self, parts: Parts, body: Incoming) -> Response<Full<Bytes>> {
         let Ok(body) = Limited::new(body, MAX_CONTROL_BYTES).collect().await else {
             return json_response(400, &serde_json::json!({ "error": "body cannot be read" }));
@@ -278,16 +282,23 @@ impl Backend {
 }
 
 impl Handler for Backend {
-    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        connection: Connection,
+    ) -> Response<AnswerBody> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
-        if path.starts_with("/internal/") || path == "/internal" {
+        let response = if path.starts_with("/internal/") || path == "/internal" {
             self.internal(parts, body).await
         } else if path.starts_with("/control/") {
             self.control(parts, body).await
+        } else if path.starts_with("/admin/api/") {
+            self.account(&parts)
         } else {
-            self.public(parts, body).await
-        }
+            return self.public(parts, body, &connection).await;
+        };
+        response.map(AnswerBody::whole)
     }
 }
 
@@ -305,11 +316,12 @@ fn internal_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Reply> {
 }
 
 fn json_response(status: u16, json: &Value) -> Response<Full<Bytes>> {
-    response(status, "application/json", json.to_string())
+    let body = Full::new(Bytes::from(json.to_string()));
+    response(status, "application/json", body)
 }
 
-fn public_response(route: Route, answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = response(answer.status, answer.content_type, answer.body);
+fn public_response(route: Route, answer: Answer, body: AnswerBody) -> Response<AnswerBody> {
+    let mut response = response(answer.status, answer.content_type, body);
     let headers = response.headers_mut();
     let more: &[_] = match route {
         Route::Preflight => &public::PREFLIGHT_HEADERS,
@@ -329,8 +341,8 @@ fn public_response(route: Route, answer: Answer) -> Response<Full<Bytes>> {
     response
 }
 
-fn response(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn response<B>(status: u16, content_type: &'static str, body: B) -> Response<B> {
+    let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let content_type = HeaderValue::from_static(content_type);

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::backend::account::settings::AccountSettings;
+
 /// A control call is answered at once; only settling waits for anything.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 
@@ -109,6 +111,22 @@ impl Control {
     ) -> Result<(), ControlError> {
         let url = format!("{server}/control/behaviour");
         self.send_json(self.0.put(&url), url, behaviour).await
+    }
+
+    /// Sets what the backend's Account Management stub serves.
+    pub(crate) async fn set_account(
+        &self,
+        backend: &str,
+        settings: &AccountSettings,
+    ) -> Result<(), ControlError> {
+        let url = format!("{backend}/control/account");
+        self.send_json(self.0.put(&url), url, settings).await
+    }
+
+    /// Times the backend's outages from now.
+    pub(crate) async fn begin_outages(&self, backend: &str) -> Result<(), ControlError> {
+        let url = format!("{backend}/control/outages/begin");
+        self.get(url).await.map(|_| ())
     }
 
     /// Returns when every report that the backend accepted is counted.

@@ -2,6 +2,9 @@
 //!
 //! Owns sockets, connections and the orderly end of both. Must not know what is served.
 
+pub mod body;
+pub mod connection;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -10,9 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,6 +22,9 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use self::body::AnswerBody;
+use self::connection::Connection;
 
 /// How long connections may finish what they are at when the server ends.
 const GRACE: Duration = Duration::from_secs(2);
@@ -59,11 +63,12 @@ pub enum ServeError {
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request.
+    /// Answers one request, or has its connection reset.
     fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+        connection: Connection,
+    ) -> impl Future<Output = Response<AnswerBody>> + Send;
 }
 
 /// Takes an address; port 0 lets the system choose.
@@ -134,11 +139,14 @@ async fn connection<H: Handler>(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT);
     builder.http2().max_concurrent_streams(10_000);
+    let itself = Connection::default();
+    let stream = TokioIo::new(itself.stream(stream));
+    let of_requests = itself.clone();
     let service = service_fn(move |request| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.handle(request).await) }
+        let (handler, connection) = (handler.clone(), of_requests.clone());
+        async move { Ok::<_, Infallible>(handler.handle(request, connection).await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(stream, service);
     tokio::pin!(connection);
     let ended = async move {
         let _ = ending.wait_for(|ending| *ending).await;
@@ -147,6 +155,7 @@ async fn connection<H: Handler>(
     // be told.
     tokio::select! {
         _ = connection.as_mut() => {}
+        () = itself.reset_wanted() => {}
         () = ended => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;

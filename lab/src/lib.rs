@@ -5,6 +5,7 @@
 //! reads what happened. What has to be there first is obtained by [`wasm_build`] and
 //! [`envoy_binary`]. Nothing here knows how load is made or what the plugin decides.
 
+pub mod account_config;
 pub mod backend;
 pub mod behaviour;
 pub mod cli;
@@ -15,6 +16,7 @@ pub mod doctor;
 pub mod envoy_binary;
 pub mod envoy_config;
 mod fs_atomic;
+mod gateway_services;
 pub mod http_server;
 pub mod plugin_config;
 pub mod population;

@@ -1,6 +1,7 @@
 //! The plugin's configuration for a scenario, as the JSON document that Envoy hands to it.
 //!
-//! Owns the translation from population and endpoints to services, credentials and mapping rules.
+//! Owns the translation from a scenario's services to the plugin's `services`, `credentials` and
+//! `mapping_rules`.
 //! Must not know what the plugin makes of it.
 
 use std::fs;
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::population::{Population, Service};
-use crate::scenario::{EndpointFile, Scenario, authority};
+use crate::gateway_services::{self, APP_ID, APP_KEY, GatewayService, Place, Rule, USER_KEY};
+use crate::scenario::Scenario;
 
 /// What the singleton is configured with: all it needs besides travels with the usage it is sent.
 pub const SYNC: &str = r#"{"api":"v1"}"#;
@@ -46,20 +47,8 @@ pub enum PluginConfigError {
 
 /// The configuration that the scenario describes.
 pub fn for_scenario(scenario: &Scenario) -> Value {
-    let population = Population::new(&scenario.population);
-    let several = population.services.len() > 1;
-    let services: Vec<Value> = population
-        .services
-        .iter()
-        .enumerate()
-        .map(|(index, service)| {
-            let authorities = match several {
-                true => vec![authority(index), format!("{}:*", authority(index))],
-                false => vec!["*".to_owned()],
-            };
-            service_configuration(service, &authorities, &scenario.endpoints)
-        })
-        .collect();
+    let services = gateway_services::of_scenario(scenario);
+    let services: Vec<Value> = services.iter().map(service_configuration).collect();
     let cache: Map<String, Value> = scenario
         .plugin
         .cache
@@ -106,44 +95,39 @@ pub fn share(configuration: &mut Value, gateways: u16, index: u16) {
     }
 }
 
-fn service_configuration(
-    service: &Service,
-    authorities: &[String],
-    endpoints: &[EndpointFile],
-) -> Value {
+fn service_configuration(of: &GatewayService) -> Value {
+    let authorities = match of.is_only_one {
+        true => vec!["*".to_owned()],
+        false => vec![of.host.clone(), format!("{}:*", of.host)],
+    };
     json!({
-        "id": service.id,
-        "token": service.token,
+        "id": of.service.id,
+        "token": of.service.token,
         "authorities": authorities,
         "credentials": {
-            "user_key": [
-                { "query_string": { "keys": ["user_key"] } },
-                { "header": { "keys": ["x-user-key"] } },
-            ],
-            "app_id": [
-                { "header": { "keys": ["x-app-id"] } },
-                { "query_string": { "keys": ["app_id"] } },
-            ],
-            "app_key": [
-                { "header": { "keys": ["x-app-key"] } },
-                { "query_string": { "keys": ["app_key"] } },
-            ],
+            "user_key": lookups(&USER_KEY),
+            "app_id": lookups(&APP_ID),
+            "app_key": lookups(&APP_KEY),
         },
-        "mapping_rules": endpoints.iter().map(mapping_rule).collect::<Vec<_>>(),
+        "mapping_rules": of.rules.iter().map(mapping_rule).collect::<Vec<_>>(),
     })
 }
 
-/// Anchored: a rule for `/` must not match every other endpoint's path too.
-fn mapping_rule(endpoint: &EndpointFile) -> Value {
-    let usages: Vec<Value> = endpoint
-        .usage
-        .iter()
-        .map(|(name, delta)| json!({ "name": name, "delta": delta }))
-        .collect();
+fn lookups(places: &[Place]) -> Vec<Value> {
+    let lookup = |place: &Place| match place {
+        Place::Query(name) => json!({ "query_string": { "keys": [name] } }),
+        Place::Header(name) => json!({ "header": { "keys": [name] } }),
+    };
+    places.iter().map(lookup).collect()
+}
+
+fn mapping_rule(rule: &Rule) -> Value {
+    let usages = rule.usage.iter();
+    let usages = usages.map(|(name, delta)| json!({ "name": name, "delta": delta }));
     json!({
-        "method": endpoint.method,
-        "pattern": format!("{}$", endpoint.path),
-        "usages": usages,
+        "method": rule.method,
+        "pattern": rule.pattern,
+        "usages": usages.collect::<Vec<_>>(),
     })
 }
 

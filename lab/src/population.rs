@@ -142,6 +142,11 @@ impl Population {
         }
     }
 
+    /// The token that reads service configuration from the Account Management stub.
+    pub fn access_token(&self) -> String {
+        secret(self.settings.seed, "access token", 0)
+    }
+
     /// A secret that no application has; `n` tells them apart.
     pub fn unknown_secret(&self, n: u64) -> String {
         secret(self.settings.seed, "unknown", n)

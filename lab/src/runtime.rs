@@ -225,6 +225,13 @@ impl Lab {
         }
     }
 
+    /// Times the outages of the scenario's backend from now, as from when it started: for a load
+    /// that is measured from now on.
+    pub async fn begin_outages(&self) -> Result<(), LaunchError> {
+        let backend = self.endpoint(Role::Backend);
+        Ok(self.control.begin_outages(&backend).await?)
+    }
+
     /// Reads every count once.
     pub async fn counts(&self) -> Result<Counts, CollectError> {
         collect::counts(&self.sources()).await

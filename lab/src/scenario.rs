@@ -80,7 +80,7 @@ pub enum ScenarioError {
 pub fn names() -> Vec<(String, String)> {
     let mut names: Vec<(String, String)> = BUILT_IN
         .iter()
-        .filter_map(|(name, text)| file::parse(name, text).ok())
+        .filter_map(|(name, text)| file::parse(name, text, Path::new("")).ok())
         .map(|scenario| (scenario.name, scenario.description))
         .collect();
     for path in workspace_files() {
@@ -114,7 +114,7 @@ impl Scenario {
         BUILT_IN
             .iter()
             .find(|(name, _)| *name == name_or_path)
-            .map(|(name, text)| file::parse(name, text))
+            .map(|(name, text)| file::parse(name, text, Path::new("")))
             .unwrap_or_else(|| Err(unknown(name_or_path)))
     }
 
@@ -137,9 +137,8 @@ fn read(path: &Path) -> Result<Scenario, ScenarioError> {
         path: path.to_path_buf(),
         source,
     })?;
-    let mut scenario = file::parse(&path.display().to_string(), &text)?;
-    scenario.resolve_paths(path.parent().unwrap_or(Path::new("")));
-    Ok(scenario)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    file::parse(&path.display().to_string(), &text, folder)
 }
 
 fn workspace_files() -> Vec<PathBuf> {
@@ -168,11 +167,14 @@ fn stem(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::statistics::Endpoint;
+    use crate::behaviour::delay::Delay;
 
     #[test]
     fn every_built_in_scenario_is_valid_and_named_like_its_file() {
         for (name, text) in BUILT_IN {
-            let scenario = file::parse(name, text).expect("a built-in scenario is valid");
+            let scenario =
+                file::parse(name, text, Path::new("")).expect("a built-in scenario is valid");
             assert_eq!(scenario.name, name);
         }
     }
@@ -202,5 +204,30 @@ mod tests {
         fs::write(&path, text).expect("the file can be written");
         let scenario = Scenario::find(&path.display().to_string()).expect("the file is valid");
         assert_eq!(scenario.plugin.wasm, Some(folder.path().join("mine.wasm")));
+    }
+
+    #[test]
+    fn observed_latencies_are_read_from_beside_the_scenario_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("mine.toml");
+        let text = BUILT_IN[0].1.replace(
+            "[population]",
+            "[backend.delays]\nreport = { kind = \"file\", path = \"seen.txt\" }\n[population]",
+        );
+        fs::write(&path, text).expect("the file can be written");
+        let seen = folder.path().join("seen.txt");
+        fs::write(&seen, "3\n5\n").expect("the file can be written");
+        let find = || Scenario::find(&path.display().to_string());
+        let scenario = find().expect("the file is valid");
+        let report = scenario.backend.delay_of(Endpoint::Report);
+        assert_eq!(*report, Delay::Samples { ms: vec![3.0, 5.0] });
+        fs::write(&seen, "3\n5 ms\n").expect("the file can be written");
+        let message = find()
+            .expect_err("the second line is no number")
+            .to_string();
+        let place = format!("`{}`, line 2", seen.display());
+        for part in ["mine.toml", "`backend.delays.report.path`", &*place] {
+            assert!(message.contains(part), "{part} in {message}");
+        }
     }
 }

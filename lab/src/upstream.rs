@@ -26,15 +26,18 @@ use parking_lot::RwLock;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::behaviour::{Draws, UpstreamBehaviour};
+use crate::behaviour::UpstreamBehaviour;
+use crate::behaviour::draws::Draws;
+use crate::http_server::body::AnswerBody;
+use crate::http_server::connection::Connection;
 use crate::http_server::{self, Handler};
 use crate::precise_timer::PreciseTimer;
 
 /// The header that asks for an echo.
 pub const ECHO_HEADER: &str = "x-tollgate-echo";
 
-/// Bytes of a control call's body at most.
-const MAX_CONTROL_BYTES: usize = 64 * 1024;
+/// Bytes of a control call's body at most: enough for as many observed delays as there may be.
+const MAX_CONTROL_BYTES: usize = 4 * 1024 * 1024;
 
 /// An upstream.
 #[derive(Debug)]
@@ -131,18 +134,24 @@ impl Upstream {
 }
 
 impl Handler for Upstream {
-    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        _connection: Connection,
+    ) -> Response<AnswerBody> {
         let (parts, body) = request.into_parts();
-        if !parts.uri.path().starts_with("/control/") {
-            return self.answer(&parts).await;
-        }
-        match Limited::new(body, MAX_CONTROL_BYTES).collect().await {
-            Ok(body) => self.control(&parts, &body.to_bytes()),
-            Err(_) => {
-                let error = json!({ "error": "body cannot be read" });
-                json_response(StatusCode::BAD_REQUEST, &error)
+        let response = if parts.uri.path().starts_with("/control/") {
+            match Limited::new(body, MAX_CONTROL_BYTES).collect().await {
+                Ok(body) => self.control(&parts, &body.to_bytes()),
+                Err(_) => {
+                    let error = json!({ "error": "body cannot be read" });
+                    json_response(StatusCode::BAD_REQUEST, &error)
+                }
             }
-        }
+        } else {
+            self.answer(&parts).await
+        };
+        response.map(AnswerBody::whole)
     }
 }
 

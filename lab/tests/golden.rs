@@ -64,7 +64,9 @@ async fn the_backend_answers_every_golden_case_that_is_not_listed() {
 
 async fn replay(client: &mut Client, case: &Case) -> Vec<String> {
     client.control("GET", "/control/reset", None).await;
-    let never = json!({ "report_lag_ms": 600_000 });
+    let never = json!({
+        "counting": { "kind": "deferred", "lag": { "kind": "constant", "ms": 600_000 } },
+    });
     client
         .control("PUT", "/control/behaviour", Some(&never))
         .await;

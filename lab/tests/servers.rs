@@ -1,42 +1,19 @@
 //! The backend's and the upstream's own HTTP: control API, behaviour, hostile requests.
 
 #[path = "servers/harness.rs"]
+#[allow(dead_code)] // Each test file uses a part of it.
 mod harness;
 
 use std::time::{Duration, Instant};
 
-use harness::{Server, call};
+use harness::{AUTHREP, REPORT, Server, call, populated_backend};
 use serde_json::json;
-
-const REPORT: &str =
-    "service_token=t&service_id=1&transactions[0][user_key]=u&transactions[0][usage][hits]=3";
-const AUTHREP: &str =
-    "/transactions/authrep.xml?service_token=t&service_id=1&user_key=u&usage[hits]=1";
-
-async fn populated_backend() -> Server {
-    let server = Server::backend().await;
-    let population = json!({
-        "services": [{"id": "1", "provider_key": "k", "backend_version": "1"}],
-        "service_tokens": [{"token": "t", "service_id": "1"}],
-        "metrics": [{"service_id": "1", "id": "10", "name": "hits"}],
-        "usage_limits": [{"service_id": "1", "plan_id": "5", "metric_id": "10", "period": "eternity", "value": 100}],
-        "applications": [{"service_id": "1", "id": "7", "state": "active", "plan_id": "5", "user_key": "u"}],
-    });
-    let loaded = call(
-        &server,
-        "POST",
-        "/control/population",
-        &population.to_string(),
-    )
-    .await;
-    assert_eq!(loaded.status, 200, "{}", loaded.body);
-    server
-}
 
 #[tokio::test]
 async fn statistics_count_calls_and_the_ledger_has_the_settled_usage() {
     let server = populated_backend().await;
-    let lag = json!({"report_lag_ms": 600_000}).to_string();
+    let lag = json!({"counting": {"kind": "deferred", "lag": {"kind": "constant", "ms": 600_000}}});
+    let lag = lag.to_string();
     assert_eq!(
         call(&server, "PUT", "/control/behaviour", &lag)
             .await
@@ -59,9 +36,14 @@ async fn statistics_count_calls_and_the_ledger_has_the_settled_usage() {
     assert_eq!(
         stats,
         json!({
+            "behaviour": {
+                "delayed": 0, "slowed": 0, "queued": 0, "turned_away": 0, "failed": 0, "reset": 0,
+                "truncated": 0, "hung": 0, "outage_refused": 0, "outage_failed": 0,
+                "outage_hung": 0, "waiting": 0,
+            },
             "calls": {
                 "authorize": 0, "authrep": 1, "report": 1, "oauth_authorize": 0,
-                "oauth_authrep": 0, "internal": 0, "other": 1,
+                "oauth_authrep": 0, "internal": 0, "account": 0, "other": 1,
             },
             "transactions": 2,
             "ledger": {"applications": 1, "usage": {"1": {"hits": 4}}, "pending": 0},
@@ -75,13 +57,14 @@ async fn statistics_count_calls_and_the_ledger_has_the_settled_usage() {
         json!({"applications": 0, "usage": {}, "pending": 0})
     );
     let behaviour = call(&server, "GET", "/control/behaviour", "").await.json();
-    assert_eq!(behaviour["report_lag_ms"], 100.0);
+    assert_eq!(behaviour["counting"]["lag"]["ms"], 100.0);
 }
 
 #[tokio::test]
 async fn usage_is_counted_without_settling_once_its_lag_is_over() {
     let server = populated_backend().await;
-    let lag = json!({"report_lag_ms": 5}).to_string();
+    let lag = json!({"counting": {"kind": "deferred", "lag": {"kind": "constant", "ms": 5}}});
+    let lag = lag.to_string();
     call(&server, "PUT", "/control/behaviour", &lag).await;
     call(&server, "POST", "/transactions.xml", REPORT).await;
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -189,6 +172,44 @@ async fn nonsense_is_refused_by_the_control_api_with_its_reason() {
             "/control/behaviour",
             r#"{"eror_rate": 0}"#,
             "unknown field `eror_rate`",
+        ),
+        (
+            "PUT",
+            "/control/behaviour",
+            r#"{"error_rate": "often"}"#,
+            "error_rate: invalid type: string",
+        ),
+        (
+            "PUT",
+            "/control/behaviour",
+            r#"{"delays": {"report": {"kind": "constant", "ms": -1}}}"#,
+            "delays.report.ms is -1 ms, which is not between 0 and 600000",
+        ),
+        (
+            "PUT",
+            "/control/behaviour",
+            r#"{"outages": [{"from_s": 2, "until_s": 1, "kind": "hang"}]}"#,
+            "outages[0].until_s is 1 s, which is not after from_s, 2 s",
+        ),
+        (
+            "PUT",
+            "/control/behaviour",
+            r#"{"delay": {"kind": "file", "path": "seen.txt"}}"#,
+            "only a scenario file can",
+        ),
+        ("PUT", "/control/behaviour", "{} {}", "trailing characters"),
+        (
+            "PUT",
+            "/control/account",
+            r#"{"proxy_configs": [{"service_id": "1"}]}"#,
+            "proxy_configs[0]: missing field `backend_authentication_value`",
+        ),
+        (
+            "PUT",
+            "/control/account",
+            r#"{"proxy_configs": [{"service_id": "1", "backend_authentication_value": "t",
+                "backend_version": "3"}]}"#,
+            "proxy_configs[0].backend_version is `3`",
         ),
         (
             "POST",

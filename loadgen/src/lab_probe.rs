@@ -35,6 +35,11 @@ impl Probe for LabProbe<'_> {
             backend: times(Role::Backend),
         })
     }
+
+    async fn measuring_begins(&self) -> Result<(), ProbeError> {
+        let begun = self.lab.begin_outages().await;
+        begun.map_err(|error| ProbeError(Box::new(error)))
+    }
 }
 
 /// Totals of a scenario from its last counts.

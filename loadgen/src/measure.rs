@@ -191,6 +191,9 @@ impl<P: Probe> Watch<'_, P> {
         }
         if second == self.profile.warm_up_s {
             self.measuring_from = Some(moment);
+            if self.probe.measuring_begins().await.is_err() {
+                self.failed += 1;
+            }
         }
         self.latest = Some(moment);
         Ok(())

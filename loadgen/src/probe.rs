@@ -48,6 +48,11 @@ pub struct ProbeError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 pub trait Probe: Sync {
     /// The counters and clocks of this moment.
     fn read(&self) -> impl Future<Output = Result<Reading, ProbeError>> + Send;
+
+    /// Tells the target that the warm-up is over and what happens from here on is measured.
+    fn measuring_begins(&self) -> impl Future<Output = Result<(), ProbeError>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// The probe of a target about which nothing is known.

@@ -155,11 +155,27 @@ pub fn backend_delay(scenario: &Value) -> String {
     let Some(delay) = scenario.pointer("/backend/delay") else {
         return "not set by the scenario".to_owned();
     };
+    let of_endpoints = scenario
+        .pointer("/backend/delays")
+        .and_then(Value::as_object);
+    let of_endpoints = of_endpoints.into_iter().flatten();
+    let of_endpoints =
+        of_endpoints.map(|(name, delay)| format!("; {name}: {}", distribution(delay)));
+    distribution(delay) + &of_endpoints.collect::<String>()
+}
+
+fn distribution(delay: &Value) -> String {
     let milliseconds = |name: &str| {
         delay
             .get(name)
             .and_then(Value::as_f64)
             .map(|ms| round_micros(ms * 1e3))
+    };
+    let values = |name: &str| {
+        delay
+            .get(name)
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len)
     };
     match (
         delay.get("kind").and_then(Value::as_str),
@@ -168,6 +184,8 @@ pub fn backend_delay(scenario: &Value) -> String {
     ) {
         (Some("none"), ..) => "none".to_owned(),
         (Some("log_normal"), Some(p50), Some(p99)) => format!("log-normal, p50 {p50}, p99 {p99}"),
+        (Some("samples"), ..) => format!("{} observed values", values("ms")),
+        (Some("quantiles"), ..) => format!("{} observed quantiles", values("points")),
         (Some("constant"), ..) => match milliseconds("ms") {
             Some(delay) => format!("{delay}, constant"),
             None => delay.to_string(),
@@ -233,6 +251,14 @@ mod tests {
             json!({"kind": "log_normal", "p50_ms": 8, "p99_ms": 40}),
             "log-normal, p50 8 ms, p99 40 ms",
         );
+        check(
+            json!({"kind": "samples", "ms": [1, 2]}),
+            "2 observed values",
+        );
+        let of_reports = json!({"report": {"kind": "constant", "ms": 3}});
+        let both = json!({"backend": {"delay": {"kind": "none"}, "delays": of_reports}});
+        let stated = backend_delay(&both).replace('\u{a0}', " ");
+        assert_eq!(stated, "none; report: 3 ms, constant");
         check(
             json!({"kind": "strange", "a": 1}),
             r#"{"a":1,"kind":"strange"}"#,

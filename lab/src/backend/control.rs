@@ -7,14 +7,17 @@
 //! | `GET /control/clock?at=UNIX` | freezes the clock; without `at` it runs again |
 //! | `GET /control/settle` | returns when everything accepted so far is counted |
 //! | `GET /control/reset` | back to the state of a fresh start: state, statistics, behaviour, clock |
-//! | `GET /control/stats` | calls by endpoint, accepted transactions, totals of the ledger |
-//! | `GET`, `PUT /control/behaviour` | delays, caps, errors and hangs |
+//! | `GET /control/stats` | calls by endpoint, accepted transactions, totals of the ledger, what behaviour did |
+//! | `GET`, `PUT /control/behaviour` | delays, caps, faults, outages, late counting |
+//! | `GET /control/outages/begin` | times outages from now instead of from when the behaviour was set |
+//! | `GET`, `PUT /control/account` | what the Account Management stub serves |
 //! | `POST /control/population` | loads many applications at once |
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::Backend;
+use super::account::settings::AccountSettings;
 use super::ledger::calendar::UnixMillis;
 use super::ledger::usage::Amount;
 use super::params::Params;
@@ -56,6 +59,18 @@ pub(super) fn answer(
             Ok(()) => (200, json!(backend.behaviour())),
             Err(reply) => reply,
         },
+        ("GET", "/outages/begin") => {
+            let conduct = backend.conduct.read().clone();
+            conduct.time_outages_from(backend.clock.now());
+            done()
+        }
+        ("GET", "/account") => (200, json!(*backend.account.read())),
+        ("PUT", "/account") => match read::<AccountSettings>(body)
+            .and_then(|settings| backend.account.write().set(settings).map_err(refused))
+        {
+            Ok(()) => done(),
+            Err(reply) => reply,
+        },
         ("POST", "/population") => match read::<Population>(body) {
             Ok(population) => {
                 population.load_into(&backend.ledger);
@@ -68,7 +83,16 @@ pub(super) fn answer(
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
-    serde_json::from_slice(body).map_err(refused)
+    let mut json = serde_json::Deserializer::from_slice(body);
+    // Says which field cannot be read, and what was expected there.
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        match error.path().to_string().as_str() {
+            "." => refused(error.inner()),
+            path => refused(format!("{path}: {}", error.inner())),
+        }
+    })?;
+    json.end().map_err(refused)?;
+    Ok(value)
 }
 
 fn set(backend: &Backend, behaviour: BackendBehaviour) -> Result<(), Reply> {
@@ -111,7 +135,10 @@ fn stats(backend: &Backend) -> Value {
             (service, Value::Object(metrics))
         })
         .collect();
+    let mut behaviour = json!(backend.statistics.effects());
+    behaviour["waiting"] = json!(backend.conduct.read().waiting());
     json!({
+        "behaviour": behaviour,
         "calls": backend.statistics.calls(),
         "transactions": backend.statistics.accepted_transactions(),
         "ledger": {

@@ -148,6 +148,7 @@ struct Description {
     internal_auth: &'static str,
     service_id: String,
     service_token: String,
+    access_token: String,
     user_keys: Vec<String>,
     pids: BTreeMap<String, u32>,
 }
@@ -165,6 +166,7 @@ fn print_json(lab: &Lab) {
         internal_auth: INTERNAL_AUTH,
         service_id: service.map(|it| it.id.clone()).unwrap_or_default(),
         service_token: service.map(|it| it.token.clone()).unwrap_or_default(),
+        access_token: population.access_token(),
         user_keys: user_keys(population),
         pids: lab.pids(),
     };

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::{LaunchError, LaunchOptions};
+use crate::account_config;
 use crate::control::{Control, ControlError};
 use crate::envoy_config::Peer;
 use crate::plugin_config;
@@ -116,6 +117,8 @@ async fn instruct_backend(
 ) -> Result<(), ControlError> {
     let state = Population::new(&scenario.population).state();
     control.load_population(url, &state).await?;
+    let account = account_config::for_scenario(scenario);
+    control.set_account(url, &account).await?;
     control.set_behaviour(url, &scenario.backend).await
 }
 

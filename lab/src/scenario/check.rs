@@ -30,10 +30,10 @@ impl Scenario {
             );
         }
         if let Err(error) = self.backend.validate() {
-            return problem("backend", error.to_string());
+            return problem(&format!("backend.{}", error.field), error.problem);
         }
         if let Err(error) = self.upstream.validate() {
-            return problem("upstream", error.to_string());
+            return problem(&format!("upstream.{}", error.field), error.problem);
         }
         self.population
             .problem()

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
+use crate::behaviour::error::BehaviourError;
 use crate::behaviour::{BackendBehaviour, UpstreamBehaviour};
 
 /// One scenario, every field checked.
@@ -174,11 +175,12 @@ pub struct Expectations {
     pub backend_calls_per_1000: Option<f64>,
 }
 
-/// Reads and checks a scenario; `origin` is what messages call it.
-pub(super) fn parse(origin: &str, text: &str) -> Result<Scenario, ScenarioError> {
-    let scenario: Scenario =
+/// Reads and checks a scenario; `origin` is what messages call it, and paths in it are relative to
+/// `folder`.
+pub(super) fn parse(origin: &str, text: &str, folder: &Path) -> Result<Scenario, ScenarioError> {
+    let mut scenario: Scenario =
         toml::from_str(text).map_err(|error| syntax_error(origin, text, &error))?;
-    match scenario.problem() {
+    match scenario.read_files(folder).or_else(|| scenario.problem()) {
         None => Ok(scenario),
         Some((field, problem)) => Err(ScenarioError::Value {
             origin: origin.to_owned(),
@@ -205,10 +207,17 @@ fn syntax_error(origin: &str, text: &str, error: &toml::de::Error) -> ScenarioEr
 }
 
 impl Scenario {
-    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+    /// Finds the files that the scenario names, and reads observed latencies; the first problem.
+    fn read_files(&mut self, folder: &Path) -> Option<(String, String)> {
         if let Some(wasm) = &mut self.plugin.wasm {
             *wasm = folder.join(&*wasm);
         }
+        let backend = self.backend.read_files(folder);
+        let upstream = self.upstream.read_files(folder);
+        let at =
+            |part: &str, error: BehaviourError| (format!("{part}.{}", error.field), error.problem);
+        let backend = backend.err().map(|error| at("backend", error));
+        backend.or_else(|| upstream.err().map(|error| at("upstream", error)))
     }
 }
 
@@ -229,7 +238,7 @@ usage = { hits = 1 }
 
     #[test]
     fn what_a_file_leaves_out_has_a_default() {
-        let scenario = parse("small.toml", SMALLEST).expect("the file is valid");
+        let scenario = parse("small.toml", SMALLEST, Path::new("")).expect("the file is valid");
         assert_eq!(scenario.envoy.workers, 1);
         assert_eq!(scenario.population.applications, 50);
         assert_eq!(scenario.endpoints[0].weight, 1.0);
@@ -241,7 +250,8 @@ usage = { hits = 1 }
         #[track_caller]
         fn check(from: &str, to: &str, parts: &[&str]) {
             let text = SMALLEST.replacen(from, to, 1);
-            let error = parse("small.toml", &text).expect_err("the file has a mistake");
+            let error =
+                parse("small.toml", &text, Path::new("")).expect_err("the file has a mistake");
             let message = error.to_string();
             for part in parts.iter().chain(&["`small.toml`"]) {
                 assert!(message.contains(part), "{part} in {message}");
@@ -271,12 +281,22 @@ usage = { hits = 1 }
         check(
             "[plugin]",
             "[backend]\nerror_rate = 2.0\n[plugin]",
-            &["`backend`", "error_rate"],
+            &["`backend.error_rate`", "is 2, which is not between 0 and 1"],
         );
         check(
             "[plugin]",
             "[backend]\ndeley = 2.0\n[plugin]",
             &["line 5", "deley"],
+        );
+        check(
+            "[plugin]",
+            "[backend.delays]\nreport = { kind = \"constant\", ms = -1 }\n[plugin]",
+            &["`backend.delays.report.ms`", "-1 ms"],
+        );
+        check(
+            "[plugin]",
+            "[upstream]\ndelay = { kind = \"file\", path = \"none.txt\" }\n[plugin]",
+            &["`upstream.delay.path`", "none.txt", "cannot be read"],
         );
         let circle = "[population.metrics]\nhits = \"\"\na = \"b\"\nb = \"a\"\n[plugin]";
         check("[plugin]", circle, &["population.metrics", "ancestor"]);

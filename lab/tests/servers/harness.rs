@@ -11,10 +11,15 @@ use lab::backend::{Backend, InternalAuth};
 use lab::http_server::bind;
 use lab::precise_timer::PreciseTimer;
 use lab::upstream::Upstream;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+pub(crate) const REPORT: &str =
+    "service_token=t&service_id=1&transactions[0][user_key]=u&transactions[0][usage][hits]=3";
+pub(crate) const AUTHREP: &str =
+    "/transactions/authrep.xml?service_token=t&service_id=1&user_key=u&usage[hits]=1";
 
 pub(crate) struct Server {
     address: SocketAddr,
@@ -50,11 +55,47 @@ impl Server {
         }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the server counted.
+    pub(crate) async fn stats(&self) -> Value {
+        call(self, "GET", "/control/stats", "").await.json()
+    }
+
+    /// Sets the server's behaviour.
+    pub(crate) async fn behaves(&self, behaviour: Value) {
+        let set = call(self, "PUT", "/control/behaviour", &behaviour.to_string()).await;
+        assert_eq!(set.status, 200, "{}", set.body);
+    }
+
     /// Ends the server and waits until it is gone.
     pub(crate) async fn end(&mut self) {
         drop(self.end.take());
         (&mut self.task).await.expect("the server does not panic");
     }
+}
+
+/// A backend with one service, one application and an eternal limit of 100.
+pub(crate) async fn populated_backend() -> Server {
+    let server = Server::backend().await;
+    let population = json!({
+        "services": [{"id": "1", "provider_key": "k", "backend_version": "1"}],
+        "service_tokens": [{"token": "t", "service_id": "1"}],
+        "metrics": [{"service_id": "1", "id": "10", "name": "hits"}],
+        "usage_limits": [{"service_id": "1", "plan_id": "5", "metric_id": "10", "period": "eternity", "value": 100}],
+        "applications": [{"service_id": "1", "id": "7", "state": "active", "plan_id": "5", "user_key": "u"}],
+    });
+    let loaded = call(
+        &server,
+        "POST",
+        "/control/population",
+        &population.to_string(),
+    )
+    .await;
+    assert_eq!(loaded.status, 200, "{}", loaded.body);
+    server
 }
 
 type End = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
