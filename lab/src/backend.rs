@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod answer;
+mod body;
 mod clock;
 mod conduct;
 mod control;
@@ -18,7 +19,7 @@ pub mod internal;
 pub mod ledger;
 pub mod params;
 pub mod population;
-mod public;
+pub mod public;
 mod queue;
 mod reading;
 pub mod statistics;
@@ -35,7 +36,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Collected, Full, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use parking_lot::RwLock;
 use serde_json::Value;
@@ -44,6 +45,7 @@ use tokio::net::TcpListener;
 
 use self::account::Account;
 use self::answer::Answer;
+use self::body::BodyError;
 use self::clock::Clock;
 use self::conduct::{Call, Conduct, Manner};
 use self::internal::{InternalCall, Reply};
@@ -57,7 +59,7 @@ use crate::behaviour::BackendBehaviour;
 use crate::behaviour::error::BehaviourError;
 use crate::http_server::body::AnswerBody;
 use crate::http_server::connection::Connection;
-use crate::http_server::{self, Handler};
+use crate::http_server::{self, Handler, Limits};
 use crate::precise_timer::PreciseTimer;
 
 /// Bytes of a control call's body at most: enough for a million applications.
@@ -108,11 +110,17 @@ pub struct Backend {
     account: RwLock<Account>,
     auth: InternalAuth,
     timer: PreciseTimer,
+    limits: Limits,
 }
 
 impl Backend {
     /// An empty backend.
     pub fn new(auth: InternalAuth, timer: PreciseTimer) -> Arc<Self> {
+        Self::with_limits(auth, timer, Limits::default())
+    }
+
+    /// An empty backend with other limits for its clients.
+    pub fn with_limits(auth: InternalAuth, timer: PreciseTimer, limits: Limits) -> Arc<Self> {
         let clock = Clock::default();
         let conduct = Conduct::new(BackendBehaviour::default(), clock.now());
         Arc::new(Self {
@@ -124,13 +132,14 @@ impl Backend {
             account: RwLock::default(),
             auth,
             timer,
+            limits,
         })
     }
 
     /// Serves and counts until `end` resolves; what is queued then is counted before it returns.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, end: impl Future<Output = ()>) {
         tokio::select! {
-            () = http_server::serve(listener, self.clone(), end) => {}
+            () = http_server::serve_within(listener, self.clone(), self.limits, end) => {}
             () = self.queue.work(|job| self.count(job)) => {}
         }
         self.settle();
@@ -201,19 +210,20 @@ impl Backend {
         let route = Route::find(parts.method.as_str(), parts.uri.path());
         self.statistics.call(route.endpoint());
         let body = match route {
-            Route::Report => Limited::new(body, MAX_BYTES).collect().await,
-            _ => Ok(Collected::default()),
+            Route::Report => body::read(body, MAX_BYTES, self.limits.body).await,
+            _ => Ok(Bytes::new()),
         };
         let (mut answer, manner) = match body {
             Ok(body) => {
                 let call = Call {
                     route,
                     parts: &parts,
-                    body: &body.to_bytes(),
+                    body: &body,
                 };
                 self.call(call, connection).await
             }
-            Err(_) => (public::too_large(), Manner::Whole),
+            Err(BodyError::TooSlow) => (public::failed(408), Manner::Whole),
+            Err(BodyError::TooLarge | BodyError::Broken) => (public::too_large(), Manner::Whole),
         };
         let body = Bytes::from(std::mem::take(&mut answer.body));
         let body = match manner {
@@ -232,13 +242,13 @@ impl Backend {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             return response;
         }
-        let Ok(body) = Limited::new(body, MAX_BYTES).collect().await else {
+        let Ok(body) = body::read(body, MAX_BYTES, self.limits.body).await else {
             return json_response(
                 400,
                 &serde_json::json!({ "status": "error", "error": "body cannot be read" }),
             );
         };
-        let Reply { status, body } = match internal_body(&parts.headers, &body.to_bytes()) {
+        let Reply { status, body } = match internal_body(&parts.headers, &body) {
             Ok(body) => {
                 let path = parts.uri.path();
                 let call = InternalCall {

@@ -1,6 +1,11 @@
 //! Listening and serving HTTP for the lab's own servers, HTTP/1.1 and HTTP/2 without TLS.
 //!
-//! Owns sockets, connections and the orderly end of both. Must not know what is served.
+//! Owns sockets, connections and the orderly end of both, and what hostile clients may take. Must not
+//! know what is served.
+
+mod limits;
+mod pace;
+mod seats;
 
 pub mod body;
 pub mod connection;
@@ -25,13 +30,12 @@ use tokio::task::JoinSet;
 
 use self::body::AnswerBody;
 use self::connection::Connection;
+pub use self::limits::Limits;
+use self::pace::Paced;
+use self::seats::{Seat, Seats};
 
 /// How long connections may finish what they are at when the server ends.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How long a client may take for the head of a request. It also ends idle connections, and gateways
-/// keep those for minutes.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -103,6 +107,17 @@ pub async fn serve<H: Handler>(
     handler: Arc<H>,
     end: impl Future<Output = ()>,
 ) {
+    serve_within(listener, handler, Limits::default(), end).await;
+}
+
+/// [`serve`] with limits of its own.
+pub async fn serve_within<H: Handler>(
+    listener: TcpListener,
+    handler: Arc<H>,
+    limits: Limits,
+    end: impl Future<Output = ()>,
+) {
+    let seats = Seats::new(limits.connections);
     let (ending, watching) = watch::channel(false);
     let mut connections = JoinSet::new();
     tokio::pin!(end);
@@ -111,9 +126,11 @@ pub async fn serve<H: Handler>(
             () = &mut end => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, handler.clone(), watching.clone()));
-                }
+                // Without a seat the stream is dropped, which closes it.
+                Ok((stream, _)) => if let Some(seat) = seats.take() {
+                    let served = connection(stream, seat, limits, handler.clone(), watching.clone());
+                    connections.spawn(served);
+                },
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
@@ -127,6 +144,8 @@ pub async fn serve<H: Handler>(
 
 async fn connection<H: Handler>(
     stream: TcpStream,
+    seat: Seat,
+    limits: Limits,
     handler: Arc<H>,
     mut ending: watch::Receiver<bool>,
 ) {
@@ -137,14 +156,21 @@ async fn connection<H: Handler>(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
+        .max_buf_size(limits.head_bytes)
+        .header_read_timeout(limits.idle);
     builder.http2().max_concurrent_streams(10_000);
     let itself = Connection::default();
-    let stream = TokioIo::new(itself.stream(stream));
+    let pace = seat.pace.clone();
+    let stream = TokioIo::new(Paced::new(itself.stream(stream), pace.clone(), limits.head));
     let of_requests = itself.clone();
     let service = service_fn(move |request| {
         let (handler, connection) = (handler.clone(), of_requests.clone());
-        async move { Ok::<_, Infallible>(handler.handle(request, connection).await) }
+        let under_way = pace.request();
+        async move {
+            let answer = handler.handle(request, connection).await;
+            drop(under_way);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = builder.serve_connection(stream, service);
     tokio::pin!(connection);
@@ -156,6 +182,7 @@ async fn connection<H: Handler>(
     tokio::select! {
         _ = connection.as_mut() => {}
         () = itself.reset_wanted() => {}
+        () = seat.pace.leave.notified() => {}
         () = ended => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;

@@ -1,4 +1,5 @@
-//! The golden cases of `lab/wire/golden`, replayed against the backend over HTTP.
+//! The golden cases of `lab/wire/golden`, and the lab's own of `lab/wire/own`, replayed against the
+//! backend over HTTP.
 //!
 //! Time is frozen in every case, and nothing is counted before a case settles, so that a run does
 //! not depend on when or how fast it happens.
@@ -31,25 +32,37 @@ const DEFAULT_MOMENT: i64 = 1_935_742_470;
 
 #[tokio::test]
 async fn the_backend_answers_every_golden_case_that_is_not_listed() {
+    replay_all("golden/cases", 144, &NOT_ANSWERED).await;
+}
+
+#[tokio::test]
+async fn the_backend_answers_every_case_written_from_the_document() {
+    replay_all("own/cases", 40, &[]).await;
+}
+
+/// Replays the cases of a folder, of which there are at least so many, except for those known to fail.
+async fn replay_all(folder: &str, least: usize, not_answered: &[(&str, &str)]) {
     let server = client::start_backend().await;
     let mut client = Client::connect(server).await;
-    let known: BTreeSet<&str> = NOT_ANSWERED.iter().map(|(id, _)| *id).collect();
-    let cases = case::load_all();
-    assert!(cases.len() >= 144, "only {} cases were found", cases.len());
+    let known: BTreeSet<&str> = not_answered.iter().map(|(id, _)| *id).collect();
+    let cases = case::load_all(folder);
+    assert!(
+        cases.len() >= least,
+        "only {} cases were found",
+        cases.len()
+    );
     let mut problems = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let case = case.numbered(1000 + number);
         let found = replay(&mut client, &case).await;
         match (found.is_empty(), known.contains(case.id.as_str())) {
             (true, true) => problems.push(format!("{}: passes, take it off the list", case.id)),
-            (false, false) => {
-                problems.push(format!(
-                    "{}: {}\n  {}",
-                    case.id,
-                    case.title,
-                    found.join("\n  ")
-                ));
-            }
+            (false, false) => problems.push(format!(
+                "{}: {}\n  {}",
+                case.id,
+                case.title,
+                found.join("\n  ")
+            )),
             (true, false) | (false, true) => {}
         }
     }

@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::join_all;
+use lab::behaviour::Counting;
+use lab::behaviour::delay::Delay;
 use lab::envoy_binary::EnvoyBinary;
 use lab::precise_timer::PreciseTimer;
 use lab::runtime::{self, Lab, LaunchError, LaunchOptions, RuntimeKind};
@@ -320,7 +322,11 @@ impl Bench<'_> {
 fn lab_scenario(case: &Case, lag: Duration) -> Result<Scenario, ScenarioError> {
     let mut scenario = Scenario::find("cache")?;
     scenario.backend = Default::default();
-    scenario.backend.report_lag_ms = lag.as_secs_f64() * 1_000.0;
+    scenario.backend.counting = Counting::Deferred {
+        lag: Delay::Constant {
+            ms: lag.as_secs_f64() * 1_000.0,
+        },
+    };
     scenario.population.applications = 1;
     scenario.population.limits = vec![LimitSettings {
         metric: "hits".to_owned(),

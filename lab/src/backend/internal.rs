@@ -90,6 +90,9 @@ pub fn answer(ledger: &Ledger, call: &InternalCall<'_>, now: UnixMillis) -> Repl
         call.method
     };
     let reply = match segments.as_slice() {
+        ["service_tokens", token, service, ""] if call.method == "HEAD" => {
+            Some(tokens::exists(ledger, token, service))
+        }
         ["service_tokens", rest @ ..] => tokens::answer(ledger, method, rest, &call.body),
         ["services", service, "applications", rest @ ..] => {
             applications::answer(ledger, service, method, rest, &call.body, now)
@@ -118,6 +121,11 @@ pub fn answer(ledger: &Ledger, call: &InternalCall<'_>, now: UnixMillis) -> Repl
             services::errors(ledger, service, method, call.query)
         }
         ["services", rest @ ..] => services::answer(ledger, method, rest, &call.body),
+        ["check.json"] if method == "GET" => Some(Reply::ok("ok")),
+        ["status"] if method == "GET" => {
+            let version = json!({ "backend": env!("CARGO_PKG_VERSION") });
+            Some(Reply::ok("ok").with("version", version))
+        }
         _ => None,
     };
     reply.unwrap_or_else(Reply::unknown_path)
@@ -132,6 +140,15 @@ fn wrapped<'a>(body: &'a Value, name: &str) -> Result<&'a Map<String, Value>, Re
 /// A text attribute. Ids are often sent as numbers, and mean their digits.
 fn text(attributes: &Map<String, Value>, name: &str) -> Option<String> {
     text_of(attributes.get(name)?)
+}
+
+/// A flag: left out if it is not there or null, on unless it is `false`.
+fn flag(attributes: &Map<String, Value>, name: &str) -> Option<bool> {
+    match attributes.get(name)? {
+        Value::Null => None,
+        Value::Bool(on) => Some(*on),
+        Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => Some(true),
+    }
 }
 
 fn text_of(value: &Value) -> Option<String> {

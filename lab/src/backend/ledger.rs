@@ -16,6 +16,7 @@ mod counters;
 pub mod directory;
 pub mod error;
 pub mod error_log;
+mod expansion;
 pub mod reporting;
 mod sharded;
 pub mod status;
@@ -67,7 +68,13 @@ impl Ledger {
     ) -> Result<(Status, Option<Job>), CallError> {
         let admitted = self.admit(&call.caller)?;
         if call.names_end_user {
-            return Err(CallError::EndUsers);
+            let error = CallError::EndUsers;
+            // At this point the reference tells the service by the provider key only.
+            let addressed = admitted.provider_key.map(|_| self.address(&admitted));
+            if let Some(Ok(Addressed { book, .. })) = addressed {
+                book.errors.lock().store(&error, now);
+            }
+            return Err(error);
         }
         if call.usage == SentUsage::NotAHash {
             return Err(CallError::UsageShape);

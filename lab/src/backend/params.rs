@@ -9,11 +9,12 @@ mod tests;
 
 use std::fmt;
 
-/// Parameters of one query or body at most.
+/// Parameters of one query or body at most. As in the reference it is separators that are counted,
+/// so that empty parameters count as well.
 pub const MAX_PARAMETERS: usize = 4096;
 /// Bytes of one query or body at most.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Brackets behind one name at most.
+/// Bracket pairs behind one name have to be fewer than this.
 const MAX_DEPTH: usize = 32;
 
 /// The value of a parameter.
@@ -35,6 +36,33 @@ impl Value {
         match self {
             Self::Text(text) => Some(text),
             Self::Missing | Self::List(_) | Self::Hash(_) => None,
+        }
+    }
+
+    /// The value as text, where the reference puts whatever was sent into a text: a list or hash
+    /// looks like source code then.
+    pub fn to_text(&self) -> Option<String> {
+        match self {
+            Self::Missing => None,
+            Self::Text(text) => Some(text.clone()),
+            Self::List(_) | Self::Hash(_) => Some(self.inspect()),
+        }
+    }
+
+    fn inspect(&self) -> String {
+        match self {
+            Self::Missing => "nil".to_owned(),
+            Self::Text(text) => format!("{text:?}"),
+            Self::List(list) => {
+                let items: Vec<String> = list.iter().map(Self::inspect).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Self::Hash(Hash(entries)) => {
+                let pair =
+                    |(name, value): &(String, Value)| format!("{name:?}=>{}", value.inspect());
+                let items: Vec<String> = entries.iter().map(pair).collect();
+                format!("{{{}}}", items.join(", "))
+            }
         }
     }
 
@@ -164,11 +192,11 @@ impl Default for Params {
 impl Params {
     /// Reads a query string or a form body.
     pub fn parse(form: &[u8]) -> Result<Self, ShapeError> {
-        if form.len() > MAX_BYTES {
+        let separators = form.iter().filter(|byte| **byte == b'&').count();
+        if form.len() > MAX_BYTES || separators >= MAX_PARAMETERS {
             return Err(ShapeError::Bounds);
         }
         let mut params = Self::default();
-        let mut count = 0;
         // Blanks behind a separator belong to it.
         let parts = form
             .split(|byte| *byte == b'&')
@@ -178,10 +206,6 @@ impl Params {
                 _ => trim_blanks_before(part),
             });
         for part in parts.filter(|part| !part.is_empty()) {
-            count += 1;
-            if count > MAX_PARAMETERS {
-                return Err(ShapeError::Bounds);
-            }
             let (name, value) = split_once(part, b'=');
             let name = params.text(decode(name)?);
             let value = match value {
@@ -237,7 +261,7 @@ fn split_name(name: &str, depth: usize) -> (&str, &str) {
 }
 
 fn insert(hash: &mut Hash, name: &str, value: Value, depth: usize) -> Result<(), ShapeError> {
-    if depth > MAX_DEPTH {
+    if depth >= MAX_DEPTH {
         return Err(ShapeError::Bounds);
     }
     let (key, rest) = split_name(name, depth);
@@ -257,7 +281,8 @@ fn insert(hash: &mut Hash, name: &str, value: Value, depth: usize) -> Result<(),
     Ok(())
 }
 
-/// `name[]=v` adds an element; `name[][key]=v` goes into the last hash that has no such key yet.
+/// `name[]=v` adds an element; `name[][key]=v` goes into the last element if that is a hash which has
+/// no such key yet, all brackets of the key considered.
 fn insert_in_list(
     list: &mut Vec<Value>,
     element: &str,
@@ -276,7 +301,7 @@ fn insert_in_list(
         _ => element,
     };
     if let Some(Value::Hash(last)) = list.last_mut()
-        && last.get(split_name(name, depth + 1).0).is_none()
+        && !has_path(last, name)
     {
         return insert(last, name, value, depth + 1);
     }
@@ -284,6 +309,22 @@ fn insert_in_list(
     insert(&mut fresh, name, value, depth + 1)?;
     list.push(Value::Hash(fresh));
     Ok(())
+}
+
+/// Whether a hash has something at `a`, `a[b]` and so on.
+fn has_path(hash: &Hash, name: &str) -> bool {
+    if name.contains("[]") {
+        return false;
+    }
+    let mut parts = name.split(['[', ']']).filter(|part| !part.is_empty());
+    let Some(first) = parts.next() else {
+        return true;
+    };
+    let found = parts.try_fold(hash.get(first), |at, part| match at {
+        Some(Value::Hash(hash)) => Some(hash.get(part)),
+        _ => None,
+    });
+    found.flatten().is_some()
 }
 
 fn list_of<'a>(hash: &'a mut Hash, key: &str) -> Result<&'a mut Vec<Value>, ShapeError> {

@@ -15,7 +15,7 @@ use super::statistics::Endpoint;
 
 /// What a path and method of the public API mean.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Route {
+pub enum Route {
     /// An authorization call.
     Authorize(Flavour),
     /// A report.
@@ -34,7 +34,7 @@ pub(super) enum Route {
 
 impl Route {
     /// Finds the route of a request.
-    pub(super) fn find(method: &str, path: &str) -> Self {
+    pub fn find(method: &str, path: &str) -> Self {
         match Self::exact(method, path) {
             // Only paths that are not clean already pay for being cleaned.
             Self::Unknown => Self::exact(method, &cleaned(path)),
@@ -99,7 +99,7 @@ fn cleaned(path: &str) -> String {
 
 /// A request of the public API.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PublicRequest<'a> {
+pub struct PublicRequest<'a> {
     /// Query string, as sent.
     pub query: &'a [u8],
     /// Header `3scale-options`.
@@ -111,7 +111,7 @@ pub(super) struct PublicRequest<'a> {
 }
 
 /// Answers a call, and says what has to be counted because of it.
-pub(super) fn respond(
+pub fn respond(
     ledger: &Ledger,
     route: Route,
     request: &PublicRequest<'_>,
@@ -214,7 +214,10 @@ fn report_params(request: &PublicRequest<'_>) -> Result<Params, ShapeError> {
         Form::UrlEncoded => Params::parse(request.body)?,
         Form::Multipart => {
             let content_type = String::from_utf8_lossy(request.content_type.unwrap_or_default());
-            multipart::parse(&content_type, request.body)?
+            match multipart::boundary(&content_type) {
+                Some(boundary) => multipart::parse(boundary, request.body)?,
+                None => Params::parse(request.body)?,
+            }
         }
         Form::Other => Params::default(),
     };
@@ -240,7 +243,8 @@ pub(super) const PREFLIGHT_HEADERS: [(&str, &str); 3] = [
     (
         "access-control-allow-headers",
         "Authorization, Accept-Encoding, Content-Type, Cache-Control, Accept, If-Match, \
-         If-Modified-Since, If-None-Match, If-Unmodified-Since, X-Requested-With, 3scale-options",
+         If-Modified-Since, If-None-Match, If-Unmodified-Since, X-Requested-With, \
+         X-HTTP-Method-Override, 3scale-options",
     ),
 ];
 

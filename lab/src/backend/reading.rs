@@ -8,12 +8,12 @@ use super::ledger::call::{
     Transaction,
 };
 use super::ledger::error::CallError;
-use super::ledger::usage::{SentEntry, is_blank};
+use super::ledger::usage::{SentEntry, is_stripped};
 use super::params::{Hash, Params, Value, decode};
 
 /// Which authorization call it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Flavour {
+pub struct Flavour {
     /// Whether usage is counted.
     pub purpose: Purpose,
     /// Whether it is an oauth call.
@@ -30,20 +30,20 @@ pub(super) fn authorize_call(
         return Err(CallError::NotUtf8);
     }
     let mut values = params.values;
-    let names_end_user = values.get("user_id").is_some();
+    let names_end_user = names_end_user(&values);
     let app_key = values.take_text("app_key");
     Ok(AuthorizeCall {
         caller: Caller {
             provider_key: not_blank(values.take_text("provider_key")),
-            service_token: not_empty(values.take_text("service_token")),
+            service_token: not_empty(&mut values, "service_token"),
             service_id: not_blank(values.take_text("service_id")),
         },
         purpose: flavour.purpose,
         oauth: flavour.oauth.then(|| oauth_call(&mut values)),
         app_id: not_blank(values.take_text("app_id")),
         user_key: not_blank(values.take_text("user_key")),
-        app_key: app_key.map(|key| key.trim_matches(is_blank).to_owned()),
-        referrer: not_blank(values.take_text("referrer")),
+        app_key: app_key.map(|key| key.trim_matches(is_stripped).to_owned()),
+        referrer: values.take_text("referrer"),
         names_end_user,
         usage: usage(values.take("usage")),
         options,
@@ -56,9 +56,9 @@ pub(super) fn report_call(params: Params, options: Options) -> ReportCall {
     let mut values = params.values;
     ReportCall {
         caller: Caller {
-            provider_key: not_empty(values.take_text("provider_key")),
-            service_token: not_empty(values.take_text("service_token")),
-            service_id: not_empty(values.take_text("service_id")),
+            provider_key: not_empty(&mut values, "provider_key"),
+            service_token: not_empty(&mut values, "service_token"),
+            service_id: not_empty(&mut values, "service_id"),
         },
         transactions: if params.is_utf8 {
             transactions(values.take("transactions"))
@@ -69,25 +69,18 @@ pub(super) fn report_call(params: Params, options: Options) -> ReportCall {
     }
 }
 
-/// Reads the options header, and `no_body` from the parameters where the header does not say it.
+/// Reads the options header, and `no_body` from the parameters where the header does not say it. A
+/// name without a value says nothing.
 pub(super) fn options(header: Option<&[u8]>, params: &Params) -> Options {
-    let mut options = Options {
-        no_body: params
-            .values
-            .get("no_body")
-            .is_some_and(|value| match value {
-                Value::Text(text) => turns_no_body_on(text),
-                Value::Missing | Value::List(_) | Value::Hash(_) => false,
-            }),
-        ..Options::default()
-    };
+    let mut options = Options::default();
+    let mut no_body = None;
     for item in header.unwrap_or_default().split(|byte| *byte == b'&') {
-        let mut halves = item.splitn(2, |byte| *byte == b'=');
-        let name = option_text(halves.next());
-        let value = halves.next().map(|value| option_text(Some(value)));
+        let mut halves = item.trim_ascii().splitn(2, |byte| *byte == b'=');
+        let name = option_text(halves.next().unwrap_or_default());
+        let value = halves.next().map(option_text);
         let on = value.as_deref() == Some("1");
         match name.as_str() {
-            "no_body" => options.no_body = value.as_deref().is_some_and(turns_no_body_on),
+            "no_body" => no_body = value.as_deref().map(turns_no_body_on),
             "rejection_reason_header" => options.rejection_reason_header = on,
             "limit_headers" => options.limit_headers = on,
             "hierarchy" => options.hierarchy = on,
@@ -96,6 +89,12 @@ pub(super) fn options(header: Option<&[u8]>, params: &Params) -> Options {
             _ => {}
         }
     }
+    let parameter = || match params.values.get("no_body")? {
+        Value::Missing => None,
+        Value::Text(text) => Some(turns_no_body_on(text)),
+        Value::List(_) | Value::Hash(_) => Some(true),
+    };
+    options.no_body = no_body.or_else(parameter).unwrap_or(false);
     options
 }
 
@@ -103,12 +102,9 @@ fn turns_no_body_on(text: &str) -> bool {
     text != "0" && text != "false"
 }
 
-fn option_text(encoded: Option<&[u8]>) -> String {
-    let encoded = encoded.unwrap_or_default();
-    let bytes = decode(encoded.trim_ascii()).unwrap_or_else(|_| encoded.to_vec());
-    String::from_utf8_lossy(&bytes)
-        .trim_matches(is_blank)
-        .to_owned()
+fn option_text(encoded: &[u8]) -> String {
+    let bytes = decode(encoded).unwrap_or_else(|_| encoded.to_vec());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn oauth_call(values: &mut Hash) -> OauthCall {
@@ -118,10 +114,11 @@ fn oauth_call(values: &mut Hash) -> OauthCall {
         (None, Some(uri)) => (RedirectParameter::Uri, Some(uri)),
         (url, _) => (RedirectParameter::Url, url),
     };
-    let redirect = redirect.and_then(|value| value.text().map(str::to_owned));
     OauthCall {
         parameter,
-        redirect: not_blank(redirect),
+        redirect: redirect
+            .and_then(|value| value.to_text())
+            .filter(|url| !url.is_empty()),
     }
 }
 
@@ -160,27 +157,48 @@ fn transactions(value: Option<Value>) -> Result<Vec<Transaction>, CallError> {
 
 fn transaction(value: Value) -> Result<Transaction, CallError> {
     let mut values = match value {
-        Value::Missing | Value::Text(_) | Value::List(_) => {
-            return Err(CallError::TransactionsFormat);
-        }
+        Value::Missing | Value::List(_) => return Err(CallError::TransactionsFormat),
+        // Accepted, and found to name no application when it is processed.
+        Value::Text(_) => Hash::default(),
         Value::Hash(values) => values,
     };
-    if values.get("user_id").is_some() {
+    if names_end_user(&values) {
         return Err(CallError::EndUsers);
     }
     Ok(Transaction {
-        app_id: not_empty(values.take_text("app_id")),
-        user_key: not_empty(values.take_text("user_key")),
-        usage: usage(values.take("usage")),
+        app_id: not_empty(&mut values, "app_id"),
+        user_key: not_empty(&mut values, "user_key"),
+        usage: match values.take("usage") {
+            Some(Value::List(list)) => usage_of_list(list),
+            other => usage(other),
+        },
         timestamp: values.take_text("timestamp"),
     })
 }
 
-fn not_blank(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.chars().all(is_blank))
+/// A list as the usage of a transaction is taken for names without values.
+fn usage_of_list(list: Vec<Value>) -> SentUsage {
+    let entry = |value: Value| SentEntry {
+        metric: value.to_text().unwrap_or_default(),
+        value: None,
+    };
+    SentUsage::Entries(list.into_iter().map(entry).collect())
 }
 
-fn not_empty(text: Option<String>) -> Option<String> {
+/// Whether there is a `user_id`, even a blank one; a name without `=` is none.
+fn names_end_user(values: &Hash) -> bool {
+    values
+        .get("user_id")
+        .is_some_and(|value| *value != Value::Missing)
+}
+
+fn not_blank(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.chars().all(is_stripped))
+}
+
+/// The value of a name as text, whatever it is, unless it is the empty text.
+fn not_empty(values: &mut Hash, name: &str) -> Option<String> {
+    let text = values.take(name)?.to_text();
     text.filter(|text| !text.is_empty())
 }
 
@@ -214,7 +232,9 @@ mod tests {
         }
         check("", "", "");
         check("no_body=1&limit_headers=1", "", "no_body limits");
-        check(" hierarchy = 1 & flat%5Fusage=%31", "", "hierarchy flat");
+        check(" hierarchy=1 & flat%5Fusage=%31 ", "", "hierarchy flat");
+        check("hierarchy =1&flat_usage= 1", "", "");
+        check("%zz=1&hierarchy=1&hierarchy[x]=0", "", "hierarchy");
         check("hierarchy=1&hierarchy=0", "", "");
         check(
             "hierarchy=true&list_app_keys=01&rejection_reason_header",
@@ -228,6 +248,12 @@ mod tests {
         check("no_body=false", "", "");
         check("", "no_body=1", "no_body");
         check("", "no_body", "");
+        check("no_body", "no_body=1", "no_body");
+        check("", "no_body=0", "");
+        check("", "no_body=false", "");
+        check("", "no_body=", "no_body");
+        check("", "no_body[]=0", "no_body");
+        check("no_body=1", "no_body=0", "no_body");
         check("no_body=0", "no_body=1", "");
         check("", "hierarchy=1", "");
     }
@@ -249,7 +275,15 @@ mod tests {
         check("transactions=x", Err(CallError::TransactionsFormat));
         check("transactions[]=x", Err(CallError::TransactionsFormat));
         check("transactions[0]", Err(CallError::NilTransaction));
+        check("transactions[0]=x", Ok(1));
+        check("transactions[0][]=x", Err(CallError::TransactionsFormat));
+        check(
+            "transactions[0][user_id]=x&transactions[1]",
+            Err(CallError::NilTransaction),
+        );
         check("transactions[0][user_id]=x", Err(CallError::EndUsers));
+        check("transactions[0][user_id]=", Err(CallError::EndUsers));
+        check("transactions[0][user_id]", Ok(1));
         check("transactions[a][app_id]=1&transactions[b][app_id]=2", Ok(2));
         check("transactions[0][app_id]=%ff", Err(CallError::NotUtf8));
     }
@@ -271,6 +305,29 @@ mod tests {
             report.transactions.expect("one")[0].app_id.as_deref(),
             Some(" ")
         );
+    }
+
+    #[test]
+    fn values_that_are_no_text_count_as_absent_only_where_the_reference_says_so() {
+        let read = |form: &str| {
+            let flavour = Flavour {
+                purpose: Purpose::Ask,
+                oauth: false,
+            };
+            authorize_call(params(form), Options::default(), flavour).expect("it is UTF-8")
+        };
+        let call = read("provider_key[]=a&service_id[x]=b&app_id[]=c&user_key[]=d&app_key[]=e");
+        assert_eq!(call.caller, Caller::default());
+        assert_eq!(
+            (call.app_id, call.user_key, call.app_key),
+            (None, None, None)
+        );
+        let call = read("service_token[]=t&user_id");
+        assert_eq!(call.caller.service_token.as_deref(), Some("[\"t\"]"));
+        assert!(!call.names_end_user);
+        assert!(read("user_id=").names_end_user);
+        let report = report_call(params("provider_key[]=k"), Options::default());
+        assert_eq!(report.caller.provider_key.as_deref(), Some("[\"k\"]"));
     }
 
     #[test]

@@ -155,9 +155,10 @@ fn fill(value: &mut Value, number: &str) {
     }
 }
 
-/// Every case of every file, in a fixed order.
-pub(crate) fn load_all() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire/golden/cases");
+/// Every case of every file in a folder below `lab/wire`, in a fixed order.
+pub(crate) fn load_all(folder: &str) -> Vec<Case> {
+    let wire = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire");
+    let folder = wire.join(folder);
     let files = std::fs::read_dir(&folder).expect("the folder of golden cases is readable");
     let mut paths: Vec<_> = files
         .map(|file| file.expect("a file of cases").path())

@@ -64,15 +64,16 @@ fn of_application(
     Some(match (method, path) {
         ("GET", []) => Reply::ok("found").with("application", scope.shown(application)),
         ("DELETE", []) => {
-            book.remove_application(&application.id);
+            // User keys stay, and stand for an application that is not there.
+            book.applications.remove(&application.id);
             Reply::ok("deleted")
         }
         ("GET", ["keys", ""]) => scope.keys(application),
-        ("POST", ["keys", ""]) => post_key(book, application, body).unwrap_or_else(|e| e),
+        ("POST", ["keys", ""]) => post_key(book, application, body),
         ("DELETE", ["keys", key]) => delete_key(book, application, key),
         ("PUT", ["key", user_key]) => {
             book.user_keys.put(user_key, application.id.clone());
-            Reply::ok("modified")
+            Reply::ok("modified").with("application", json!({ "id": &*application.id }))
         }
         ("GET", ["referrer_filters"]) => {
             let filters = json!(application.referrer_filters);
@@ -112,7 +113,7 @@ impl Scope<'_> {
     fn post(&self, id: &str, body: &Value) -> Result<Reply, Reply> {
         let sent = wrapped(body, "application")?;
         if self.find(id).is_some() {
-            let error = format!("application with id=\"{id}\" exists");
+            let error = "application cannot be created, exists already";
             return Err(Reply::new(405, "exists").with("error", error));
         }
         self.save(id, sent)?;
@@ -129,12 +130,10 @@ impl Scope<'_> {
         Ok(Reply::ok(word).with("application", self.as_sent(id, sent)))
     }
 
-    /// Stores an application; attributes left out keep their value.
+    /// Stores an application; attributes left out keep their value, but a state has to be sent.
     fn save(&self, id: &str, sent: &Map<String, Value>) -> Result<Arc<Application>, Reply> {
         let known = self.find(id).map(|(_, application)| application);
-        let state = not_blank(text(sent, "state"))
-            .map(Activity)
-            .or_else(|| known.as_ref().map(|known| known.state.clone()));
+        let state = not_blank(text(sent, "state")).map(Activity);
         let no_state = || Reply::bad_request(format!("Application with id=\"{id}\" has no state"));
         let kept = |of: fn(&Application) -> &Option<String>, name: &str| {
             text(sent, name).or_else(|| known.as_ref().and_then(|known| of(known).clone()))
@@ -212,11 +211,9 @@ impl Scope<'_> {
 
     fn get_user_key(&self, user_key: &str) -> Reply {
         let book = self.ledger.directory.book(self.service);
-        match book.and_then(|book| book.application_by_user_key(user_key)) {
-            Some(application) => {
-                Reply::ok("found").with("application", json!({ "id": &*application.id }))
-            }
-            None => Reply::not_found("application"),
+        match book.and_then(|book| book.user_keys.get(user_key)) {
+            Some(id) => Reply::ok("found").with("application", json!({ "id": &*id })),
+            None => Reply::not_found("application key"),
         }
     }
 
@@ -272,14 +269,16 @@ fn texts<'a>(sent: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = S
         .filter_map(|value| not_blank(text_of(value)))
 }
 
-fn post_key(book: &ServiceBook, application: &Application, body: &Value) -> Result<Reply, Reply> {
-    let sent = text(wrapped(body, "application_key")?, "value");
-    let value = not_blank(sent).unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
+/// Adds a key, made up when none is sent. This is the one call that does without its wrapper.
+fn post_key(book: &ServiceBook, application: &Application, body: &Value) -> Reply {
+    let sent = body.get("application_key").and_then(|key| key.get("value"));
+    let value = sent.and_then(text_of).filter(|value| !value.is_empty());
+    let value = value.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
     change(book, &application.id, |application| {
         application.keys.insert(value.clone());
     });
     let key = json!({ "app_id": &*application.id, "value": value });
-    Ok(Reply::created().with("application_key", key))
+    Reply::created().with("application_key", key)
 }
 
 fn delete_key(book: &ServiceBook, application: &Application, key: &str) -> Reply {
@@ -306,9 +305,9 @@ fn delete_filter(book: &ServiceBook, application: &Application, encoded: &str) -
     let bytes = URL_SAFE
         .decode(encoded)
         .or_else(|_| URL_SAFE_NO_PAD.decode(encoded));
-    let Some(filter) = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
-        return Reply::bad_request("referrer filter is not URL-safe base64");
-    };
+    // What is not base64 is the filter itself.
+    let decoded = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let filter = decoded.unwrap_or_else(|| encoded.to_owned());
     change(book, &application.id, |application| {
         application.referrer_filters.remove(&filter);
     });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Reply, not_blank, text, wrapped};
+use super::{Reply, not_blank, text, text_of, wrapped};
 use crate::backend::ledger::Ledger;
 use crate::backend::ledger::calendar::Period;
 use crate::backend::ledger::catalogue::{Limit, Metric};
@@ -50,14 +50,19 @@ fn put_metric(
     let name = not_blank(text(sent, "name"));
     let name =
         name.ok_or_else(|| Reply::bad_request(format!("Metric with id=\"{id}\" has no name")))?;
-    let metric = Metric {
+    let mut metric = Metric {
         id: id.into(),
         name: name.into(),
-        parent: not_blank(text(sent, "parent_id")).map(Into::into),
+        parent: text(sent, "parent_id").map(Into::into),
     };
+    // The answer repeats what was sent; a parent that was left out stays what it was.
     let answer = shown(service, &metric);
     let book = ledger.directory.book_or_new(service);
-    book.catalogue.write().put_metric(metric);
+    let mut catalogue = book.catalogue.write();
+    if metric.parent.is_none() {
+        metric.parent = catalogue.metric(id).and_then(|known| known.parent.clone());
+    }
+    catalogue.put_metric(metric);
     Ok(reply.with("metric", answer))
 }
 
@@ -84,48 +89,49 @@ pub(super) fn limit(
     method: &str,
     body: &Value,
 ) -> Option<Reply> {
-    let period = Period::parse(at.period)?;
-    let shown = |value: Amount| {
+    let shown = |value: Value| {
         let mut limit = json!({
             "service_id": at.service,
             "plan_id": at.plan,
             "metric_id": at.metric,
         });
-        limit[at.period] = number(value);
+        limit[at.period] = value;
         limit
     };
+    // A period that does not exist is taken, and has no limits.
+    let period = Period::parse(at.period);
     Some(match method {
         "GET" => {
             let book = ledger.directory.book(at.service);
-            let value = book.and_then(|book| {
+            let value = book.zip(period).and_then(|(book, period)| {
                 let catalogue = book.catalogue.read();
-                catalogue
-                    .limit(at.plan, at.metric, period)
-                    .map(|limit| limit.value)
+                let limit = catalogue.limit(at.plan, at.metric, period)?;
+                Some(limit.value)
             });
             match value {
-                Some(value) => Reply::ok("found").with("usagelimit", shown(value)),
-                None => Reply::not_found("usage limit"),
+                Some(value) => Reply::ok("found").with("usagelimit", shown(number(value))),
+                None => Reply::not_found("usagelimit"),
             }
         }
         "PUT" => match sent_limit(body, at.period) {
-            Ok(value) => {
-                let limit = Limit {
-                    metric: at.metric.into(),
-                    period,
-                    value,
-                };
-                let book = ledger.directory.book_or_new(at.service);
-                book.catalogue.write().put_limit(at.plan, limit);
-                Reply::ok("modified").with("usagelimit", shown(value))
+            Ok(sent) => {
+                if let Some(period) = period {
+                    let limit = Limit {
+                        metric: at.metric.into(),
+                        period,
+                        value: leading_integer(&sent),
+                    };
+                    let book = ledger.directory.book_or_new(at.service);
+                    book.catalogue.write().put_limit(at.plan, limit);
+                }
+                Reply::ok("modified").with("usagelimit", shown(sent))
             }
             Err(error) => error,
         },
         "DELETE" => {
-            if let Some(book) = ledger.directory.book(at.service) {
-                book.catalogue
-                    .write()
-                    .remove_limit(at.plan, at.metric, period);
+            if let Some((book, period)) = ledger.directory.book(at.service).zip(period) {
+                let mut catalogue = book.catalogue.write();
+                catalogue.remove_limit(at.plan, at.metric, period);
             }
             Reply::ok("deleted")
         }
@@ -133,10 +139,28 @@ pub(super) fn limit(
     })
 }
 
-fn sent_limit(body: &Value, period: &str) -> Result<Amount, Reply> {
-    let text = text(wrapped(body, "usagelimit")?, period);
-    let value = text.and_then(|text| text.trim().parse().ok());
-    value.ok_or_else(|| Reply::missing(period))
+/// The value of a limit, as sent: the answer repeats it.
+fn sent_limit(body: &Value, period: &str) -> Result<Value, Reply> {
+    match wrapped(body, "usagelimit")?.get(period) {
+        Some(value @ (Value::Number(_) | Value::String(_))) => Ok(value.clone()),
+        _ => Err(Reply::missing(period)),
+    }
+}
+
+/// The integer that a value starts with, or 0: `10`, `"10"`, `10.7` and `"10 calls"` are all 10.
+pub(super) fn leading_integer(value: &Value) -> Amount {
+    let text = text_of(value).unwrap_or_default();
+    let text = text.trim_start();
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let length = digits.bytes().take_while(u8::is_ascii_digit).count();
+    let amount = match &digits[..length] {
+        "" => 0,
+        digits => digits.parse().unwrap_or(Amount::MAX),
+    };
+    if negative { -amount } else { amount }
 }
 
 /// A number of JSON, which has no more than 64 bits; a larger one is written as text.

@@ -2,12 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Reply, not_blank, text, wrapped};
+use super::metrics::leading_integer;
+use super::{Reply, flag, not_blank, text, wrapped};
 use crate::backend::ledger::Ledger;
-use crate::backend::ledger::directory::{Activity, DefaultService, Service, ServiceRemoval};
+use crate::backend::ledger::directory::{
+    Activity, DefaultService, ProviderKeyError, Service, ServiceRemoval,
+};
+use crate::backend::ledger::usage::Amount;
 use crate::backend::params::Params;
 
-const ERRORS_PER_PAGE: usize = 100;
+const ERRORS_PER_PAGE: i64 = 100;
+
+/// The one state in which a service answers; every other is kept as `suspended`.
+const ACTIVE: &str = "active";
 
 pub(super) fn answer(ledger: &Ledger, method: &str, path: &[&str], body: &Value) -> Option<Reply> {
     Some(match (method, path) {
@@ -43,17 +50,33 @@ fn put(ledger: &Ledger, path_id: Option<&str>, body: &Value) -> Result<Reply, Re
         .map(str::to_owned)
         .or_else(|| not_blank(text(sent, "id")));
     let id = id.ok_or_else(|| Reply::bad_request("Service has no id"))?;
-    let known = existing(ledger, &id);
+    let stored = existing(ledger, &id);
+    // Creating an existing service again starts from nothing, except for what cannot be unset.
+    let known = stored.clone().map(|stored| match path_id {
+        Some(_) => stored,
+        None => Service {
+            active: Activity(ACTIVE.to_owned()),
+            referrer_filters_required: false,
+            ..stored
+        },
+    });
     let service = merged(&id, known.as_ref(), sent)?;
-    let default = match sent.get("default_service").and_then(Value::as_bool) {
+    let said = flag(sent, "default_service");
+    let was_default = stored.is_some_and(|stored| ledger.directory.is_default(&stored));
+    let default = match said {
         Some(true) => DefaultService::Yes,
-        Some(false) => DefaultService::No,
-        None => DefaultService::Unsaid,
+        // A default service cannot be told not to be: another one has to be told to be.
+        Some(false) if !was_default => DefaultService::No,
+        Some(false) | None => DefaultService::Unsaid,
     };
     ledger.directory.put_service(service.clone(), default);
     let mut answer = shown(ledger, &service);
+    if said == Some(false) {
+        answer["default_service"] = Value::Bool(false);
+    }
     // The answer to a creation repeats what was said about filters, which may be nothing.
-    if known.is_none() && !sent.contains_key("referrer_filters_required") {
+    let creates = path_id.is_none() || known.is_none();
+    if creates && flag(sent, "referrer_filters_required").is_none() {
         answer["referrer_filters_required"] = Value::Null;
     }
     let reply = match path_id {
@@ -67,10 +90,10 @@ fn put(ledger: &Ledger, path_id: Option<&str>, body: &Value) -> Result<Reply, Re
 fn merged(id: &str, known: Option<&Service>, sent: &Map<String, Value>) -> Result<Service, Reply> {
     let provider_key = not_blank(text(sent, "provider_key"))
         .or_else(|| known.map(|service| service.provider_key.clone()));
-    let state = text(sent, "state").map(Activity);
-    let required = sent
-        .get("referrer_filters_required")
-        .and_then(Value::as_bool);
+    let state = text(sent, "state").map(|state| match state.as_str() {
+        ACTIVE => Activity(state),
+        _ => Activity("suspended".to_owned()),
+    });
     Ok(Service {
         id: id.to_owned(),
         provider_key: provider_key.ok_or_else(|| {
@@ -78,10 +101,10 @@ fn merged(id: &str, known: Option<&Service>, sent: &Map<String, Value>) -> Resul
         })?,
         active: state
             .or_else(|| known.map(|service| service.active.clone()))
-            .unwrap_or_else(|| Activity("active".to_owned())),
+            .unwrap_or_else(|| Activity(ACTIVE.to_owned())),
         backend_version: text(sent, "backend_version")
             .or_else(|| known.and_then(|service| service.backend_version.clone())),
-        referrer_filters_required: required
+        referrer_filters_required: flag(sent, "referrer_filters_required")
             .or_else(|| known.map(|service| service.referrer_filters_required))
             .unwrap_or(false),
     })
@@ -99,19 +122,33 @@ fn shown(ledger: &Ledger, service: &Service) -> Value {
 }
 
 fn delete(ledger: &Ledger, id: &str) -> Reply {
+    let book = ledger.directory.book(id);
     match ledger.directory.remove_service(id) {
-        ServiceRemoval::Removed => Reply::ok("deleted"),
-        ServiceRemoval::Unknown => unknown(),
+        ServiceRemoval::Removed => {
+            if let Some(book) = book {
+                book.errors.lock().clear();
+            }
+            Reply::ok("deleted")
+        }
+        ServiceRemoval::Unknown => {
+            let error = format!("service id \"{id}\" is invalid");
+            Reply::new(404, "not_found").with("error", error)
+        }
         ServiceRemoval::IsDefault => Reply::bad_request(format!(
-            "Service id={id} is the default service, cannot be removed"
+            "Service id=\"{id}\" is the default service, cannot be removed"
         )),
     }
 }
 
 fn change_provider_key(ledger: &Ledger, old: &str, body: &Value) -> Reply {
-    let Some(new) = not_blank(body.get("new_key").and_then(super::text_of)) else {
-        return Reply::missing("new_key");
+    let new = body.get("new_key").and_then(super::text_of);
+    let Some(new) = new.filter(|new| !new.is_empty() && new != old) else {
+        return Reply::bad_request("Provider keys are not valid, must be not nil and different");
     };
+    // Of two wrong keys the new one is complained about.
+    if ledger.directory.knows_provider(&new) {
+        return Reply::bad_request(ProviderKeyError::Taken(new).to_string());
+    }
     match ledger.directory.change_provider_key(old, &new) {
         Ok(()) => Reply::ok("ok"),
         Err(error) => Reply::bad_request(error.to_string()),
@@ -128,12 +165,11 @@ pub(super) fn errors(ledger: &Ledger, service: &str, method: &str, query: &str) 
     };
     match method {
         "GET" => {
-            let (Some(page), Some(per_page)) = (
-                number(query, "page", 1),
-                number(query, "per_page", ERRORS_PER_PAGE),
-            ) else {
-                return Some(Reply::bad_request("per_page needs to be a positive number"));
-            };
+            let page = number(query, "page").unwrap_or(1);
+            let per_page = number(query, "per_page").unwrap_or(ERRORS_PER_PAGE);
+            if per_page <= 0 {
+                return Some(Reply::bad_request("per_page needs to be > 0"));
+            }
             let errors = book.errors.lock();
             let list: Vec<Value> = errors
                 .page(page, per_page)
@@ -161,11 +197,13 @@ pub(super) fn errors(ledger: &Ledger, service: &str, method: &str, query: &str) 
     }
 }
 
-/// A positive number of the query, `default` when left out, `None` when it is not one.
-fn number(query: &str, name: &str, default: usize) -> Option<usize> {
+/// A number of the query: 0 when it does not start with one, `None` when it is left out.
+fn number(query: &str, name: &str) -> Option<i64> {
     let params = Params::parse(query.as_bytes()).ok()?;
-    match params.values.get(name) {
-        None => Some(default),
-        Some(value) => value.text()?.parse().ok().filter(|number| *number > 0),
-    }
+    let value = Value::String(params.values.get(name)?.to_text()?);
+    Some(saturated(leading_integer(&value)))
+}
+
+fn saturated(amount: Amount) -> i64 {
+    i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX })
 }

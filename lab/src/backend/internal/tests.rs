@@ -95,7 +95,16 @@ fn applications_are_made_once_and_keep_what_a_change_leaves_out() {
         405,
         "exists",
     );
-    let named = json!({"application": {"plan_name": "Basic"}});
+    let stateless = json!({"application": {"plan_name": "Basic"}});
+    check(
+        &ledger,
+        "PUT",
+        "/services/1/applications/a%2Fb",
+        stateless,
+        400,
+        "bad_request",
+    );
+    let named = json!({"application": {"state": "active", "plan_name": "Basic"}});
     check(
         &ledger,
         "PUT",
@@ -156,7 +165,7 @@ fn a_batch_saves_what_it_can() {
 }
 
 #[test]
-fn removing_an_application_removes_its_user_keys() {
+fn the_user_keys_of_a_removed_application_stay_without_it() {
     let ledger = with_application();
     check(
         &ledger,
@@ -179,9 +188,26 @@ fn removing_an_application_removes_its_user_keys() {
         "GET",
         "/services/1/applications/key/u",
         Value::Null,
+        200,
+        "found",
+    );
+    check(
+        &ledger,
+        "DELETE",
+        "/services/1/applications/key/u",
+        Value::Null,
+        200,
+        "deleted",
+    );
+    let unknown = check(
+        &ledger,
+        "GET",
+        "/services/1/applications/key/u",
+        Value::Null,
         404,
         "not_found",
     );
+    assert_eq!(unknown["error"], "application key not found");
 }
 
 #[test]

@@ -9,32 +9,37 @@ pub(super) fn answer(ledger: &Ledger, method: &str, path: &[&str], body: &Value)
     Some(match (method, path) {
         ("POST", [""]) => create(ledger, body).unwrap_or_else(|error| error),
         ("DELETE", [""]) => delete(ledger, body),
-        ("GET", [token, service, ""]) => match ledger.directory.has_token(token, service) {
-            true => Reply::ok("found"),
-            false => Reply::not_found("token"),
-        },
         ("GET", [token, service, "provider_key"]) => provider_key(ledger, token, service),
         _ => return None,
     })
 }
 
-/// Registers all pairs, or none if one of them is blank.
+/// Whether a pair is registered; only asked for with `HEAD`.
+pub(super) fn exists(ledger: &Ledger, token: &str, service: &str) -> Reply {
+    match ledger.directory.has_token(token, service) {
+        true => Reply::ok("found"),
+        false => not_found(),
+    }
+}
+
+fn not_found() -> Reply {
+    Reply::not_found("token/service combination")
+}
+
+/// Registers all pairs, or none if one of them is empty; tokens are looked at before ids.
 fn create(ledger: &Ledger, body: &Value) -> Result<Reply, Reply> {
     let blank =
         |what: &str| Reply::new(422, "error").with("error", format!("{what} cannot be blank"));
-    let mut pairs = Vec::new();
-    for (token, attributes) in wrapped(body, "service_tokens")? {
-        let service = attributes
-            .get("service_id")
-            .and_then(text_of)
-            .unwrap_or_default();
-        if token.trim().is_empty() {
-            return Err(blank("Service token"));
-        }
-        if service.trim().is_empty() {
-            return Err(blank("Service ID"));
-        }
-        pairs.push((token, service));
+    let id = |attributes: &Value| attributes.get("service_id").and_then(text_of);
+    let pairs: Vec<(&String, String)> = wrapped(body, "service_tokens")?
+        .iter()
+        .map(|(token, attributes)| (token, id(attributes).unwrap_or_default()))
+        .collect();
+    if pairs.iter().any(|(token, _)| token.is_empty()) {
+        return Err(blank("Service token"));
+    }
+    if pairs.iter().any(|(_, service)| service.is_empty()) {
+        return Err(blank("Service ID"));
     }
     for (token, service) in pairs {
         ledger.directory.put_token(token, &service);
@@ -60,13 +65,14 @@ fn delete(ledger: &Ledger, body: &Value) -> Reply {
 }
 
 fn provider_key(ledger: &Ledger, token: &str, service: &str) -> Reply {
-    let known = ledger.directory.has_token(token, service);
-    let service = ledger
-        .directory
-        .book(service)
-        .and_then(|book| book.service());
-    match service.filter(|_| known) {
-        Some(service) => Reply::ok("found").with("provider_key", service.provider_key.clone()),
-        None => Reply::not_found("token"),
+    if !ledger.directory.has_token(token, service) {
+        return not_found();
     }
+    let book = ledger.directory.book(service);
+    let service = book.and_then(|book| book.service());
+    // A token may be registered before its service is.
+    Reply::ok("found").with(
+        "provider_key",
+        service.map(|service| service.provider_key.clone()),
+    )
 }

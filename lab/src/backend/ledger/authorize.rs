@@ -11,6 +11,7 @@ use super::catalogue::Catalogue;
 use super::counters::Counters;
 use super::directory::{Application, Identification, Service, ServiceBook};
 use super::error::CallError;
+use super::expansion;
 use super::status::{AppKeys, Branch, Denial, OauthApplication, Status, UsageReport, calls_left};
 use super::usage::{Entry, SentEntry};
 
@@ -38,7 +39,7 @@ struct Usage {
     /// As limits and counters take it: expanded unless flat.
     effective: Vec<Entry>,
     /// Always expanded: what answers show.
-    expanded: Vec<Entry>,
+    shown: Vec<Entry>,
 }
 
 impl Decision<'_> {
@@ -62,7 +63,7 @@ impl Decision<'_> {
             .as_ref()
             .filter(|_| denial.is_none() && self.call.purpose == Purpose::AskAndCount);
         if let Some(usage) = counted {
-            show_own_usage(&mut reports, &usage.expanded);
+            show_own_usage(&mut reports, &usage.shown);
         }
         let to_count = counted.map_or(Vec::new(), |usage| usage.effective.clone());
         let status = self.status(denial, reports, usage.as_ref(), &application, &catalogue);
@@ -83,16 +84,14 @@ impl Decision<'_> {
         }
         if self.service.identification() == Identification::UserKey {
             let user_key = call.user_key.as_ref().ok_or(CallError::UserKeyMissing)?;
-            return self
-                .book
-                .application_by_user_key(user_key)
-                .ok_or_else(|| CallError::UserKey(user_key.clone()));
+            return by_user_key(self.book, user_key);
         }
-        let app_id = call.app_id.as_ref().ok_or(CallError::ApplicationMissing)?;
-        self.book
-            .applications
-            .get(app_id)
-            .ok_or_else(|| CallError::Application(app_id.clone()))
+        by_id(
+            self.book,
+            call.app_id
+                .as_deref()
+                .ok_or(CallError::ApplicationMissing)?,
+        )
     }
 
     fn sent(&self) -> Option<&[SentEntry]> {
@@ -158,16 +157,13 @@ impl Decision<'_> {
             return Ok(None);
         };
         let checked = catalogue.check(sent)?;
-        let expanded = catalogue.expand(&checked);
-        let effective = if self.call.options.flat_usage {
-            checked
-        } else {
-            expanded.clone()
+        let counted = expansion::counted(catalogue, &checked);
+        let shown = expansion::shown(catalogue, &checked, &counted);
+        let effective = match self.call.options.flat_usage {
+            true => checked,
+            false => counted,
         };
-        Ok(Some(Usage {
-            effective,
-            expanded,
-        }))
+        Ok(Some(Usage { effective, shown }))
     }
 
     fn reports(&self, application: &Application, catalogue: &Catalogue) -> Vec<UsageReport> {
@@ -195,13 +191,16 @@ impl Decision<'_> {
             ..
         } = self.call.options;
         let limits_matter = matches!(denial, None | Some(Denial::LimitsExceeded));
-        let expanded = usage.map(|usage| usage.expanded.as_slice());
+        let shown = usage.map(|usage| usage.shown.as_slice());
         let tree = || {
             reports
                 .iter()
                 .map(|report| Branch {
                     metric: report.name.clone(),
-                    children: catalogue.children(&report.metric),
+                    children: catalogue
+                        .children(&report.metric)
+                        .map(|child| child.name.clone())
+                        .collect(),
                 })
                 .collect()
         };
@@ -212,7 +211,7 @@ impl Decision<'_> {
             app_keys: list_app_keys.then(|| self.app_keys(application)),
             hierarchy: hierarchy.then(tree),
             calls_left: (limit_headers && limits_matter)
-                .then(|| calls_left(&reports, expanded, self.now)),
+                .then(|| calls_left(&reports, shown, self.now)),
             reports,
         }
     }
@@ -234,6 +233,19 @@ impl Decision<'_> {
             keys: application.keys.iter().take(LISTED_KEYS).cloned().collect(),
         }
     }
+}
+
+/// The application with this id.
+pub(super) fn by_id(book: &ServiceBook, id: &str) -> Result<Arc<Application>, CallError> {
+    let application = book.applications.get(id);
+    application.ok_or_else(|| CallError::Application(id.to_owned()))
+}
+
+/// The application that a user key stands for. The key of an application that was deleted is still
+/// known, but not the application.
+pub(super) fn by_user_key(book: &ServiceBook, key: &str) -> Result<Arc<Application>, CallError> {
+    let id = book.user_keys.get(key);
+    by_id(book, &id.ok_or_else(|| CallError::UserKey(key.to_owned()))?)
 }
 
 /// The state of every limit of an application's plan.

@@ -40,9 +40,20 @@ impl UnixMillis {
 }
 
 impl fmt::Display for UnixMillis {
+    /// The way error lists write times: `2031-05-04 10:20:00 UTC`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        TimeText(self.seconds()).fmt(f)
+        write_seconds(f, self.seconds(), "UTC")
     }
+}
+
+fn write_seconds(f: &mut fmt::Formatter<'_>, seconds: i64, zone: &str) -> fmt::Result {
+    let Date { year, month, day } = Date::of_day(seconds.div_euclid(SECONDS_PER_DAY));
+    let second = seconds.rem_euclid(SECONDS_PER_DAY);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    write!(
+        f,
+        "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} {zone}"
+    )
 }
 
 /// Seconds since 1970, written the way the protocol writes times: `2031-05-04 10:20:00 +0000`.
@@ -51,13 +62,7 @@ pub struct TimeText(pub i64);
 
 impl fmt::Display for TimeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Date { year, month, day } = Date::of_day(self.0.div_euclid(SECONDS_PER_DAY));
-        let second = self.0.rem_euclid(SECONDS_PER_DAY);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} +0000"
-        )
+        write_seconds(f, self.0, "+0000")
     }
 }
 

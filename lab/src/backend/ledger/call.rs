@@ -61,7 +61,7 @@ impl RedirectParameter {
 pub struct OauthCall {
     /// Which parameter named the redirect URL.
     pub parameter: RedirectParameter,
-    /// The URL to check, unless blank.
+    /// The URL to check, unless empty.
     pub redirect: Option<String>,
 }
 
@@ -97,7 +97,7 @@ pub struct AuthorizeCall {
     pub user_key: Option<String>,
     /// Application key without white space around it; blank is not the same as absent.
     pub app_key: Option<String>,
-    /// Referrer, unless blank.
+    /// Referrer, as sent; a filter may let a blank one pass, but not an absent one.
     pub referrer: Option<String>,
     /// Whether the call names an end user.
     pub names_end_user: bool,

@@ -1,7 +1,7 @@
 //! What a service counts and how much of it its plans allow: the metric tree and the usage limits.
 //!
-//! Owns expansion of usage up the tree and the order in which limits are reported. Must not know
-//! applications or counters. Limits may exist before their metric does, and outlive it: they are
+//! Owns names, parents and the order in which limits are reported. Must not know applications,
+//! counters or how usage is carried up the tree. Limits may exist before their metric does, and outlive it: they are
 //! passed over as long as there is no such metric.
 
 use std::cmp::Ordering;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::calendar::Period;
 use super::error::CallError;
-use super::usage::{Amount, Entry, SentEntry};
+use super::usage::{Amount, Entry, SentEntry, is_stripped};
 
 /// A metric of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -106,85 +106,48 @@ impl Catalogue {
         self.ids_by_name.contains_key(name)
     }
 
-    /// Usage as sent, checked entry by entry, value before name, by metric id.
+    /// Usage as sent, checked entry by entry, value before name, by metric id. White space around a
+    /// name is dropped; of two entries for one metric the last counts.
     pub fn check(&self, sent: &[SentEntry]) -> Result<Vec<Entry>, CallError> {
-        sent.iter()
-            .map(|entry| {
-                let delta = entry.delta()?;
-                let metric = self
-                    .ids_by_name
-                    .get(entry.metric.as_str())
-                    .ok_or_else(|| CallError::Metric(entry.metric.clone()))?;
-                Ok(Entry {
+        let mut checked: Vec<Entry> = Vec::with_capacity(sent.len());
+        for entry in sent {
+            let name = entry.metric.trim_matches(is_stripped);
+            let delta = entry.delta(name)?;
+            let metric = self
+                .ids_by_name
+                .get(name)
+                .ok_or_else(|| CallError::Metric(name.to_owned()))?;
+            match checked.iter_mut().find(|known| known.metric == *metric) {
+                Some(known) => known.delta = delta,
+                None => checked.push(Entry {
                     metric: metric.clone(),
                     delta,
-                })
-            })
-            .collect()
-    }
-
-    /// Usage with every value carried up to all ancestors of its metric, deepest metrics first.
-    pub fn expand(&self, sent: &[Entry]) -> Vec<Entry> {
-        let mut levels: Vec<(usize, Entry)> = sent
-            .iter()
-            .map(|entry| (self.depth(&entry.metric), entry.clone()))
-            .collect();
-        let deepest = levels.iter().map(|(depth, _)| *depth).max().unwrap_or(0);
-        for depth in (1..=deepest).rev() {
-            for index in 0..levels.len() {
-                if levels[index].0 == depth {
-                    self.carry_up(&mut levels, index);
-                }
+                }),
             }
         }
-        levels.into_iter().map(|(_, entry)| entry).collect()
+        Ok(checked)
     }
 
-    fn carry_up(&self, levels: &mut Vec<(usize, Entry)>, index: usize) {
-        let (depth, Entry { metric, delta }) = levels[index].clone();
-        let Some(parent) = self.parent(&metric) else {
-            return;
-        };
-        match levels.iter_mut().find(|(_, entry)| entry.metric == parent) {
-            Some((_, entry)) => entry.delta = entry.delta.with_child(delta),
-            None => levels.push((
-                depth - 1,
-                Entry {
-                    metric: parent,
-                    delta,
-                },
-            )),
-        }
-    }
-
-    fn parent(&self, metric: &str) -> Option<Arc<str>> {
+    /// The parent of a metric, if both exist.
+    pub(super) fn parent(&self, metric: &str) -> Option<Arc<str>> {
         let parent = self.metrics.get(metric)?.parent.as_ref()?;
         self.metrics.get(parent).map(|parent| parent.id.clone())
     }
 
-    /// Number of ancestors. Nothing keeps callers from closing a circle of parents, so the walk ends
-    /// after as many steps as there are metrics.
-    fn depth(&self, metric: &str) -> usize {
-        let mut depth = 0;
-        let mut at = self.parent(metric);
-        while let Some(parent) = at
-            && depth < self.metrics.len()
-        {
-            depth += 1;
-            at = self.parent(&parent);
-        }
-        depth
+    /// Number of metrics.
+    pub(super) fn metrics_count(&self) -> usize {
+        self.metrics.len()
     }
 
-    /// Names of the direct children of a metric, by id.
-    pub fn children(&self, metric: &str) -> Vec<Arc<str>> {
+    /// The direct children of a metric, by id.
+    pub fn children(&self, metric: &str) -> impl Iterator<Item = &Metric> {
         let mut children: Vec<&Metric> = self
             .metrics
             .values()
             .filter(|child| child.parent.as_deref() == Some(metric))
             .collect();
         children.sort_by(|a, b| by_id(&a.id, &b.id));
-        children.iter().map(|child| child.name.clone()).collect()
+        children.into_iter()
     }
 }
 
@@ -233,77 +196,6 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_carried_up_to_the_root() {
-        let tree = catalogue(&[
-            ("1", "hits", None),
-            ("2", "search", Some("1")),
-            ("3", "search_images", Some("2")),
-            ("4", "orders", Some("1")),
-        ]);
-        #[track_caller]
-        fn check(tree: &Catalogue, usage: &[(&str, &str)], expanded: &[(&str, Delta)]) {
-            let entries = tree
-                .check(&sent(usage))
-                .expect("usage in this table is valid");
-            let mut found: Vec<(String, Delta)> = tree
-                .expand(&entries)
-                .iter()
-                .map(|entry| (tree.metrics[&entry.metric].name.to_string(), entry.delta))
-                .collect();
-            found.sort_by(|a, b| a.0.cmp(&b.0));
-            let mut expanded: Vec<_> = expanded
-                .iter()
-                .map(|(n, d)| ((*n).to_owned(), *d))
-                .collect();
-            expanded.sort_by(|a, b| a.0.cmp(&b.0));
-            assert_eq!(found, expanded, "{usage:?}");
-        }
-        use Delta::{Add, Set};
-        check(
-            &tree,
-            &[("search_images", "2")],
-            &[
-                ("search_images", Add(2)),
-                ("search", Add(2)),
-                ("hits", Add(2)),
-            ],
-        );
-        check(
-            &tree,
-            &[("hits", "1"), ("search", "1")],
-            &[("search", Add(1)), ("hits", Add(2))],
-        );
-        check(
-            &tree,
-            &[("search", "1"), ("orders", "3")],
-            &[("search", Add(1)), ("orders", Add(3)), ("hits", Add(4))],
-        );
-        check(
-            &tree,
-            &[("search", "#7")],
-            &[("search", Set(7)), ("hits", Set(7))],
-        );
-        check(
-            &tree,
-            &[("search", "#3"), ("hits", "2")],
-            &[("search", Set(3)), ("hits", Set(3))],
-        );
-        check(
-            &tree,
-            &[("search", "0")],
-            &[("search", Add(0)), ("hits", Add(0))],
-        );
-        check(&tree, &[], &[]);
-    }
-
-    #[test]
-    fn a_circle_of_parents_ends() {
-        let circle = catalogue(&[("1", "a", Some("2")), ("2", "b", Some("1"))]);
-        let entries = circle.check(&sent(&[("a", "1")])).expect("a is a metric");
-        assert!(circle.expand(&entries).len() <= 2);
-    }
-
-    #[test]
     fn the_first_bad_entry_decides_and_its_value_comes_before_its_name() {
         let tree = catalogue(&[("1", "hits", None)]);
         let error = |usage| tree.check(&sent(usage)).expect_err("bad usage").to_string();
@@ -319,6 +211,23 @@ mod tests {
             error(&[("hits", " ")]),
             "usage value for metric \"hits\" can not be empty"
         );
+        assert_eq!(
+            error(&[("hits", "1"), (" nope ", "1")]),
+            "metric \"nope\" is invalid"
+        );
+    }
+
+    #[test]
+    fn white_space_around_a_name_is_dropped_and_the_last_of_two_entries_counts() {
+        let tree = catalogue(&[("1", "hits", None)]);
+        let checked = tree
+            .check(&sent(&[(" hits\t", "1"), ("hits", "2")]))
+            .expect("hits is a metric");
+        let expected = Entry {
+            metric: "1".into(),
+            delta: Delta::Add(2),
+        };
+        assert_eq!(checked, [expected]);
     }
 
     #[test]

@@ -100,20 +100,6 @@ impl ServiceBook {
     pub fn service(&self) -> Option<Arc<Service>> {
         self.service.read().clone()
     }
-
-    /// The application that a user key stands for.
-    pub fn application_by_user_key(&self, user_key: &str) -> Option<Arc<Application>> {
-        self.applications.get(&self.user_keys.get(user_key)?)
-    }
-
-    /// Removes an application and its user keys; whether there was one.
-    pub fn remove_application(&self, id: &str) -> bool {
-        let existed = self.applications.remove(id).is_some();
-        if existed {
-            self.user_keys.retain(|application| &**application != id);
-        }
-        existed
-    }
 }
 
 /// Services of one provider.

@@ -36,13 +36,19 @@ impl ErrorLog {
         });
     }
 
-    /// A page of errors, newest first; pages count from 1.
-    pub fn page(&self, page: usize, per_page: usize) -> Vec<StoredError> {
-        let skipped = page.saturating_sub(1).saturating_mul(per_page);
+    /// A page of errors, newest first; pages count from 1. As in the reference, pages before the
+    /// first count from the end: page 0 holds the oldest errors.
+    pub fn page(&self, page: i64, per_page: i64) -> Vec<StoredError> {
+        let count = self.0.len() as i64;
+        let from_end = |at: i64| if at < 0 { at.saturating_add(count) } else { at };
+        let first = page.saturating_sub(1).saturating_mul(per_page);
+        let last = from_end(first.saturating_add(per_page).saturating_sub(1));
+        let first = from_end(first).max(0);
+        let length = last.saturating_sub(first).saturating_add(1).max(0);
         self.0
             .iter()
-            .skip(skipped)
-            .take(per_page)
+            .skip(usize::try_from(first).unwrap_or(usize::MAX))
+            .take(usize::try_from(length).unwrap_or(usize::MAX))
             .cloned()
             .collect()
     }
@@ -73,6 +79,10 @@ mod tests {
         assert_eq!(log.page(1, 1)[0].message, "metric \"1004\" is invalid");
         assert_eq!(log.page(2, 600)[0].message, "metric \"404\" is invalid");
         assert_eq!(log.page(2, 600).len(), 400);
-        assert_eq!(log.page(usize::MAX, usize::MAX), []);
+        assert_eq!(log.page(i64::MAX, i64::MAX), []);
+        assert_eq!(log.page(0, 2)[0].message, "metric \"6\" is invalid");
+        assert_eq!(log.page(0, 2).len(), 2);
+        assert_eq!(log.page(-499, 2)[0].message, "metric \"1004\" is invalid");
+        assert_eq!(log.page(-2000, 2), []);
     }
 }

@@ -5,19 +5,21 @@
 
 use std::sync::Arc;
 
+use super::authorize::{by_id, by_user_key};
 use super::calendar::UnixMillis;
 use super::call::{SentUsage, Transaction};
 use super::catalogue::Catalogue;
 use super::counters::Counters;
 use super::directory::{Application, ServiceBook};
 use super::error::CallError;
+use super::expansion;
 use super::timestamp;
 use super::usage::{Amount, Entry, SentEntry};
 
-/// The oldest usage that is counted, in milliseconds before now.
-const OLDEST_MS: i64 = 86_400_000;
-/// The furthest usage that is counted, in milliseconds after now.
-const FURTHEST_MS: i64 = 3_600_000;
+/// The oldest usage that is counted, in seconds before now.
+const OLDEST_SECONDS: i64 = 86_400;
+/// The furthest usage that is counted, in seconds after now.
+const FURTHEST_SECONDS: i64 = 3600;
 
 /// Usage that was accepted and has to be counted.
 #[derive(Debug)]
@@ -111,27 +113,36 @@ fn count(counters: &Counters, service: &str, transactions: &[Checked], now: Unix
     }
 }
 
-/// Checks all transactions: first every application, then every usage, then every timestamp.
+/// Checks all transactions: first every application, then every usage, then every timestamp; usages
+/// and timestamps grouped by application.
 fn check_report(
     book: &ServiceBook,
     transactions: Vec<Transaction>,
     flat_usage: bool,
     now: UnixMillis,
 ) -> Result<Vec<Checked>, Refused> {
-    let kept: Vec<Transaction> = transactions.into_iter().filter_map(without_zeros).collect();
-    let applications = kept
-        .iter()
-        .map(|transaction| application(book, transaction))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut groups: Vec<(Arc<Application>, Vec<Transaction>)> = Vec::new();
+    for transaction in transactions.into_iter().filter_map(without_zeros) {
+        let application = application(book, &transaction)?;
+        let group = groups
+            .iter_mut()
+            .find(|(known, _)| known.id == application.id);
+        match group {
+            Some((_, group)) => group.push(transaction),
+            None => groups.push((application, vec![transaction])),
+        }
+    }
     let catalogue = book.catalogue.read();
-    let usages = kept
-        .iter()
-        .map(|transaction| usage(&catalogue, transaction, flat_usage))
-        .collect::<Result<Vec<_>, _>>()?;
-    kept.iter()
-        .zip(applications)
-        .zip(usages)
-        .map(|((transaction, application), usage)| {
+    let mut used = Vec::new();
+    for (application, group) in &groups {
+        for transaction in group {
+            if let Some(usage) = usage(&catalogue, transaction, flat_usage)? {
+                used.push((application, transaction, usage));
+            }
+        }
+    }
+    used.into_iter()
+        .map(|(application, transaction, usage)| {
             Ok(Checked {
                 application: application.id.clone(),
                 usage,
@@ -158,32 +169,28 @@ fn application(
 ) -> Result<Arc<Application>, CallError> {
     match (&transaction.app_id, &transaction.user_key) {
         (Some(_), Some(_)) => Err(CallError::Authentication),
-        (Some(id), None) => book
-            .applications
-            .get(id)
-            .ok_or_else(|| CallError::Application(id.clone())),
-        (None, Some(key)) => book
-            .application_by_user_key(key)
-            .ok_or_else(|| CallError::UserKey(key.clone())),
+        (Some(id), None) => by_id(book, id),
+        (None, Some(key)) => by_user_key(book, key),
         (None, None) => Err(CallError::ApplicationMissing),
     }
 }
 
+/// What a transaction counts; `None` if it was sent without usage, and then nothing else about it
+/// is looked at.
 fn usage(
     catalogue: &Catalogue,
     transaction: &Transaction,
     flat_usage: bool,
-) -> Result<Vec<Entry>, Refused> {
+) -> Result<Option<Vec<Entry>>, Refused> {
     let entries = match &transaction.usage {
-        SentUsage::Absent => return Ok(Vec::new()),
+        SentUsage::Absent => return Ok(None),
         SentUsage::NotAHash => return Err(Refused::Silently),
         SentUsage::Entries(entries) => catalogue.check(entries)?,
     };
-    Ok(if flat_usage {
-        entries
-    } else {
-        catalogue.expand(&entries)
-    })
+    Ok(Some(match flat_usage {
+        true => entries,
+        false => expansion::counted(catalogue, &entries),
+    }))
 }
 
 /// When the usage happened, in seconds. A text that is no time means now.
@@ -192,11 +199,12 @@ fn moment(transaction: &Transaction, now: UnixMillis) -> Result<i64, CallError> 
     let Some(at) = sent else {
         return Ok(now.seconds());
     };
-    let ahead_ms = at.saturating_mul(1000).saturating_sub(now.millis());
-    if ahead_ms < -OLDEST_MS {
+    // Whole seconds on both sides: usage of exactly 24 hours ago is accepted all through its second.
+    let ahead = at.saturating_sub(now.seconds());
+    if ahead < -OLDEST_SECONDS {
         return Err(CallError::TimestampTooOld);
     }
-    if ahead_ms > FURTHEST_MS {
+    if ahead > FURTHEST_SECONDS {
         return Err(CallError::TimestampTooNew);
     }
     Ok(at)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::calendar::{Period, UnixMillis, Window};
 use super::call::RedirectParameter;
-use super::usage::{Amount, Delta, Entry};
+use super::usage::{Amount, Delta, Entry, is_blank};
 
 /// Why a well-formed call is not authorized.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,7 +18,7 @@ pub enum Denial {
     ApplicationKey(Option<String>),
     /// Redirect URL, as sent.
     Redirect(RedirectParameter, String),
-    /// Referrer, as sent, or absent.
+    /// Referrer, as sent, blank or absent.
     Referrer(Option<String>),
     /// The application is suspended or the like.
     ApplicationNotActive,
@@ -50,8 +50,10 @@ impl Denial {
             Self::ApplicationKey(Some(key)) => format!("application key \"{key}\" is invalid"),
             Self::ApplicationKey(None) => "application key is missing".to_owned(),
             Self::Redirect(parameter, url) => format!("{} \"{url}\" is invalid", parameter.name()),
-            Self::Referrer(Some(referrer)) => format!("referrer \"{referrer}\" is not allowed"),
-            Self::Referrer(None) => "referrer is missing".to_owned(),
+            Self::Referrer(Some(referrer)) if !referrer.chars().all(is_blank) => {
+                format!("referrer \"{referrer}\" is not allowed")
+            }
+            Self::Referrer(_) => "referrer is missing".to_owned(),
             Self::ApplicationNotActive => "application is not active".to_owned(),
             Self::ServiceNotActive => "service is not active".to_owned(),
             Self::LimitsExceeded => "usage limits are exceeded".to_owned(),

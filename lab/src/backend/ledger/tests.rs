@@ -62,6 +62,15 @@ impl Fixture {
         };
         let ledger = Ledger::default();
         population.load_into(&ledger);
+        let other = Population {
+            applications: vec![ApplicationEntry {
+                id: "b".to_owned(),
+                user_key: Some("other".to_owned()),
+                ..application()
+            }],
+            ..Population::default()
+        };
+        other.load_into(&ledger);
         Self {
             ledger,
             seconds: NOW,
@@ -316,6 +325,13 @@ fn one_bad_transaction_drops_a_report_and_the_worst_kind_is_stored() {
         "usage_value_invalid",
     );
     check(vec![bad_metric(), late()], "metric_invalid");
+    // Another application's error comes later although it was sent first.
+    let others_metric = Transaction {
+        app_id: None,
+        user_key: Some("other".to_owned()),
+        ..bad_metric()
+    };
+    check(vec![others_metric, bad_value()], "usage_value_invalid");
     check(vec![late()], "transaction_timestamp_too_old");
     check(vec![both], "authentication_error");
 }

@@ -64,9 +64,14 @@ impl Delta {
     }
 }
 
-/// White space around a value.
+/// White space in the sense of usage values and of blank texts.
 pub fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c' | '\0')
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
+}
+
+/// What is stripped from the ends of names, ids and keys: white space and NUL.
+pub fn is_stripped(c: char) -> bool {
+    is_blank(c) || c == '\0'
 }
 
 /// One entry of a usage, as sent: the value is `None` if it is missing or not a text.
@@ -79,15 +84,15 @@ pub struct SentEntry {
 }
 
 impl SentEntry {
-    /// The value, if it is one.
-    pub fn delta(&self) -> Result<Delta, CallError> {
+    /// The value, if it is one; `metric` is the name for errors.
+    pub fn delta(&self, metric: &str) -> Result<Delta, CallError> {
         let text = match &self.value {
             Some(text) if !text.chars().all(is_blank) => text,
-            _ => return Err(CallError::UsageValueEmpty(self.metric.clone())),
+            _ => return Err(CallError::UsageValueEmpty(metric.to_owned())),
         };
         Delta::parse(text).ok_or_else(|| CallError::UsageValue {
             value: text.clone(),
-            metric: self.metric.clone(),
+            metric: metric.to_owned(),
         })
     }
 
@@ -127,7 +132,7 @@ mod tests {
         );
         check(&"9".repeat(60), Some(Delta::Add(Amount::MAX)));
         for text in [
-            "", "#", "# 5", "##5", "-1", "+1", "1.5", "1,000", "5x", "٣", "1 2",
+            "", "#", "# 5", "##5", "-1", "+1", "1.5", "1,000", "5x", "٣", "1 2", "5\0", "\u{a0}5",
         ] {
             check(text, None);
         }

@@ -4,9 +4,14 @@
 
 use super::{MAX_BYTES, MAX_PARAMETERS, Params, ShapeError, Value};
 
-/// Reads a multipart body; `content_type` is the header with its boundary.
-pub fn parse(content_type: &str, body: &[u8]) -> Result<Params, ShapeError> {
-    let boundary = boundary(content_type).ok_or(ShapeError::Bounds)?;
+/// Bytes of a boundary at most, by RFC 2046. It also keeps the search for it linear.
+const MAX_BOUNDARY: usize = 70;
+
+/// Reads a multipart body with a boundary that is not empty.
+pub fn parse(boundary: &str, body: &[u8]) -> Result<Params, ShapeError> {
+    if boundary.len() > MAX_BOUNDARY {
+        return Err(ShapeError::Bounds);
+    }
     let delimiter = format!("--{boundary}").into_bytes();
     if body.len() > MAX_BYTES {
         return Err(ShapeError::Bounds);
@@ -59,7 +64,8 @@ fn name(head: &[u8]) -> Option<Vec<u8>> {
     Some(name.to_vec())
 }
 
-fn boundary(content_type: &str) -> Option<&str> {
+/// The boundary that a content type names.
+pub fn boundary(content_type: &str) -> Option<&str> {
     let at = content_type.to_ascii_lowercase().find("boundary=")? + "boundary=".len();
     let value = &content_type[at..];
     let boundary = match value.strip_prefix('"') {
@@ -85,36 +91,57 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    const BODY: &[u8] = b"--XX\r\nContent-Disposition: form-data; name=\"t[0][usage][hits]\"\r\n\r\n4\r\n\
+        --XX\r\ncontent-disposition: form-data; name=plain\r\nContent-Type: text/plain\r\n\r\na\r\nb\r\n--XX--\r\n";
+
     #[test]
     fn parts_become_parameters() {
-        let body = b"--XX\r\nContent-Disposition: form-data; name=\"t[0][usage][hits]\"\r\n\r\n4\r\n\
-            --XX\r\ncontent-disposition: form-data; name=plain\r\nContent-Type: text/plain\r\n\r\na\r\nb\r\n--XX--\r\n";
-        let params = parse("multipart/form-data; boundary=XX", body).expect("a well-formed body");
+        let params = parse("XX", BODY).expect("a well-formed body");
         let same =
             Params::parse(b"t[0][usage][hits]=4&plain=a%0D%0Ab").expect("a well-formed form");
         assert_eq!(params, same);
-        assert!(parse("multipart/form-data; boundary=\"XX\"", body).is_ok());
+        let empty = parse("XX", b"").expect("nothing is sent");
+        assert_eq!(empty, Params::default());
+    }
+
+    #[test]
+    fn the_boundary_may_be_quoted_and_followed_by_more() {
+        #[track_caller]
+        fn check(content_type: &str, expected: Option<&str>) {
+            assert_eq!(boundary(content_type), expected, "{content_type}");
+        }
+        check("multipart/form-data; boundary=XX", Some("XX"));
+        check(
+            "Multipart/Form-Data; BOUNDARY=\"X X\"; charset=utf-8",
+            Some("X X"),
+        );
+        check(
+            "multipart/form-data; boundary=XX; charset=utf-8",
+            Some("XX"),
+        );
+        check("multipart/form-data; boundary=", None);
+        check("multipart/form-data", None);
+        // A letter whose lower case has another length.
+        check("multipart/form-data; x=\u{130}; boundary=XX", Some("XX"));
     }
 
     #[test]
     fn broken_bodies_are_errors() {
-        for (content_type, body) in [
-            ("multipart/form-data", "--XX--"),
-            ("multipart/form-data; boundary=XX", "nothing"),
-            (
-                "multipart/form-data; boundary=XX",
-                "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1",
-            ),
-            ("multipart/form-data; boundary=XX", "--XXmore"),
-            (
-                "multipart/form-data; boundary=XX",
-                "--XX\r\nno head\r\n--XX--",
-            ),
+        for body in [
+            "nothing",
+            "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1",
+            "--XXmore",
+            "--XX\r\nno head\r\n--XX--",
         ] {
-            assert!(
-                parse(content_type, body.as_bytes()).is_err(),
-                "{content_type} {body}"
-            );
+            assert!(parse("XX", body.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_part_more_than_allowed_is_an_error() {
+        let part = "--XX\r\nContent-Disposition: form-data; name=\"a[]\"\r\n\r\n1\r\n";
+        let body = |parts| format!("{}--XX--\r\n", part.repeat(parts));
+        assert!(parse("XX", body(MAX_PARAMETERS).as_bytes()).is_ok());
+        assert!(parse("XX", body(MAX_PARAMETERS + 1).as_bytes()).is_err());
     }
 }

@@ -67,7 +67,16 @@ fn brackets_make_hashes_and_lists() {
         "t[][u][h]=1&t[][u][h]=2",
         r#"{t: [{u: {h: "1"}}, {u: {h: "2"}}]}"#,
     );
+    check(
+        "t[][u][h]=1&t[][u][i]=2&t[][u][h]=3",
+        r#"{t: [{u: {h: "1", i: "2"}}, {u: {h: "3"}}]}"#,
+    );
     check("usage=1", r#"{usage: "1"}"#);
+    check("usage[a][b]=1", r#"{usage: {a: {b: "1"}}}"#);
+    check("usage[+a%5Bb%5D+]=1", r#"{usage: { a[b: { ]: "1"}}}"#);
+    check("usage[a b!?*/%26]=1", r#"{usage: {a b!?*/&: "1"}}"#);
+    check("usage[hits]=1&usage[hits]=2", r#"{usage: {hits: "2"}}"#);
+    check("usage[hits][]=1", r#"{usage: {hits: ["1"]}}"#);
     check("usage[hits]=1&usage=2", r#"{usage: "2"}"#);
     check("usage&usage[hits]=1", r#"{usage: {hits: "1"}}"#);
     check("[a]=1", r#"{[a]: "1"}"#);
@@ -94,8 +103,19 @@ fn mixed_shapes_are_errors_that_name_them() {
     check("a=%4", "invalid %-encoding");
     check("a=%zz", "invalid %-encoding");
     check("%g0=1", "invalid %-encoding");
-    check(&"a=1&".repeat(MAX_PARAMETERS + 1), "too many parameters");
-    check(&format!("a{}=1", "[b]".repeat(100)), "too many parameters");
+    check(
+        &vec!["a=1"; MAX_PARAMETERS + 1].join("&"),
+        "too many parameters",
+    );
+    check(&"&".repeat(MAX_PARAMETERS), "too many parameters");
+    check(
+        &format!("a{}=1", "[b]".repeat(MAX_DEPTH)),
+        "too many parameters",
+    );
+    check(
+        &format!("a={}", "x".repeat(MAX_BYTES)),
+        "too many parameters",
+    );
 }
 
 #[test]
@@ -109,9 +129,27 @@ fn bytes_that_are_not_utf8_are_noticed_in_names_and_values() {
 }
 
 #[test]
-fn as_many_parameters_as_allowed_are_read() {
-    let form = "a[]=1&".repeat(MAX_PARAMETERS);
+fn as_many_parameters_bytes_and_brackets_as_allowed_are_read() {
+    let form = vec!["a[]=1"; MAX_PARAMETERS].join("&");
+    let params = Params::parse(form.as_bytes()).expect("4096 parameters");
+    let Some(Value::List(list)) = params.values.get("a") else {
+        panic!("a list was sent");
+    };
+    assert_eq!(list.len(), MAX_PARAMETERS);
+    let form = format!("a={}", "x".repeat(MAX_BYTES - 2));
     assert!(Params::parse(form.as_bytes()).is_ok());
+    let form = format!("a{}=1", "[b]".repeat(MAX_DEPTH - 1));
+    assert!(Params::parse(form.as_bytes()).is_ok());
+}
+
+#[test]
+fn values_that_are_no_text_are_shown_like_source_code() {
+    let params = Params::parse(b"l[]=a&l[]=%22&h[k]=v&h[n]&t=x&m").expect("a good shape");
+    let text = |name: &str| params.values.get(name).and_then(Value::to_text);
+    assert_eq!(text("l").as_deref(), Some(r#"["a", "\""]"#));
+    assert_eq!(text("h").as_deref(), Some(r#"{"k"=>"v", "n"=>nil}"#));
+    assert_eq!(text("t").as_deref(), Some("x"));
+    assert_eq!(text("m"), None);
 }
 
 #[test]
