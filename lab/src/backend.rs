@@ -12,6 +12,7 @@
 pub mod account;
 pub mod answer;
 mod body;
+mod body_reader;
 mod clock;
 mod conduct;
 mod control;
@@ -25,6 +26,7 @@ mod reading;
 pub mod statistics;
 
 use std::future::Future;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +37,7 @@ use http::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use parking_lot::RwLock;
@@ -52,6 +54,7 @@ use self::internal::{InternalCall, Reply};
 use self::ledger::Ledger;
 use self::ledger::reporting::Job;
 use self::params::MAX_BYTES;
+use self::population::{LoadError, Loaded};
 use self::public::{PublicRequest, Route};
 use self::queue::Queue;
 use self::statistics::{Endpoint, Statistics};
@@ -62,8 +65,9 @@ use crate::http_server::connection::Connection;
 use crate::http_server::{self, Handler, Limits};
 use crate::precise_timer::PreciseTimer;
 
-/// Bytes of a control call's body at most: enough for a million applications.
-const MAX_CONTROL_BYTES: usize = 1024 * 1024 * 1024;
+/// Bytes of a control call's body at most: enough for a behaviour with long lists of observed delays.
+/// Populations are read as they come.
+const MAX_CONTROL_BYTES: usize = 16 * 1024 * 1024;
 
 /// The user and password of the internal API.
 #[derive(Clone)]
@@ -143,6 +147,12 @@ impl Backend {
             () = self.queue.work(|job| self.count(job)) => {}
         }
         self.settle();
+    }
+
+    /// Loads services and applications from state documents, one after the other; see
+    /// [`population`]. Takes as long as reading does, so async callers need a thread for it.
+    pub fn load_population(&self, documents: impl Read) -> Result<Loaded, LoadError> {
+        population::load(documents, &self.ledger, |job| self.count(job))
     }
 
     /// The behaviour in effect.
@@ -275,19 +285,33 @@ impl Backend {
         json_response(status, &body)
     }
 
-    async fn control(&self, parts: Parts, body: Incoming) -> Response<Full<Bytes>> {
+    async fn control(self: Arc<Self>, parts: Parts, body: Incoming) -> Response<Full<Bytes>> {
+        if parts.method == Method::POST && parts.uri.path() == "/control/population" {
+            let (status, json) = self.receive_population(body).await;
+            return json_response(status, &json);
+        }
         let Ok(body) = Limited::new(body, MAX_CONTROL_BYTES).collect().await else {
             return json_response(400, &serde_json::json!({ "error": "body cannot be read" }));
         };
         let path = parts.uri.path();
         let (status, json) = control::answer(
-            self,
+            &self,
             parts.method.as_str(),
             path.strip_prefix("/control").unwrap_or(path),
             parts.uri.query().unwrap_or_default(),
             &body.to_bytes(),
         );
         json_response(status, &json)
+    }
+}
+
+impl Backend {
+    /// Parsing is handed to a thread of its own, so that other calls are answered meanwhile.
+    async fn receive_population(self: Arc<Self>, body: Incoming) -> control::Reply {
+        let (feed, reader) = body_reader::hand_over();
+        let loading = tokio::task::spawn_blocking(move || self.load_population(reader));
+        feed.receive(body).await;
+        control::loaded(loading.await)
     }
 }
 

@@ -3,17 +3,22 @@
 //! Owns its commands and what they print. Errors are returned; `main` prints them and picks the exit
 //! code.
 
+mod bench;
 mod health;
 mod images;
 mod load;
 mod obtain;
+pub mod population;
 pub mod servers;
 mod up;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use thiserror::Error;
 
 pub use self::servers::ServerCommand;
+use crate::bench::BenchError;
 use crate::doctor;
 use crate::envoy_binary::EnvoyBinaryError;
 use crate::runtime::LaunchError;
@@ -42,6 +47,11 @@ enum Command {
     Images,
     /// List the scenarios.
     Scenarios,
+    /// Write a generated population of services and applications as JSON Lines.
+    Population(population::Arguments),
+    /// Measure the lab's own backend.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Tell running servers what a scenario says about them.
     #[command(hide = true)]
     Load(load::Arguments),
@@ -68,6 +78,12 @@ pub enum CliError {
     /// The lab did not come up or go down.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// No population was written.
+    #[error(transparent)]
+    Population(#[from] population::PopulationError),
+    /// The backend could not be measured.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// A server command failed.
     #[error(transparent)]
     Server(#[from] servers::ServerError),
@@ -88,30 +104,26 @@ pub enum CliError {
     },
 }
 
-/// Carries a command out.
-pub fn run(cli: Cli) -> Result<(), CliError> {
+/// Carries a command out. The exit code is that of a command that ended well, which need not be 0.
+pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
-        Command::Up(arguments) => up::run(&arguments),
-        Command::Wasm => {
-            println!("{}", obtain::plugin()?.path.display());
-            Ok(())
-        }
-        Command::Envoy => {
-            println!("{}", obtain::envoy()?.path.display());
-            Ok(())
-        }
-        Command::Doctor => examine(),
-        Command::Images => images::run(),
+        Command::Up(arguments) => up::run(&arguments)?,
+        Command::Wasm => println!("{}", obtain::plugin()?.path.display()),
+        Command::Envoy => println!("{}", obtain::envoy()?.path.display()),
+        Command::Doctor => examine()?,
+        Command::Images => images::run()?,
         Command::Scenarios => {
             for (name, description) in scenario::names() {
                 println!("{name:<14} {description}");
             }
-            Ok(())
         }
-        Command::Load(arguments) => load::run(&arguments),
-        Command::Health(arguments) => health::run(&arguments),
-        Command::Server(command) => Ok(runtime()?.block_on(command.run())?),
+        Command::Population(arguments) => population::run(&arguments)?,
+        Command::Bench(bench) => return bench::run(&bench),
+        Command::Load(arguments) => load::run(&arguments)?,
+        Command::Health(arguments) => health::run(&arguments)?,
+        Command::Server(command) => server_runtime(command.threads())?.block_on(command.run())?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn examine() -> Result<(), CliError> {
@@ -127,6 +139,19 @@ fn examine() -> Result<(), CliError> {
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Setup)
+}
+
+/// One thread serves without handing anything to another, which is the cheapest there is.
+fn server_runtime(threads: usize) -> Result<tokio::runtime::Runtime, CliError> {
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(CliError::Setup)

@@ -10,9 +10,16 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::backend::account::settings::AccountSettings;
+use crate::population::Population;
 
 /// A control call is answered at once; only settling waits for anything.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// Millions of applications take a while.
+const LOAD_LIMIT: Duration = Duration::from_secs(600);
+
+/// Pieces of a population that are made before they are sent, at most.
+const CHUNKS_AHEAD: usize = 4;
 
 /// Why a control call failed.
 #[derive(Debug, Error)]
@@ -98,10 +105,27 @@ impl Control {
     pub(crate) async fn load_population(
         &self,
         backend: &str,
-        state: &impl serde::Serialize,
+        population: Population,
     ) -> Result<(), ControlError> {
         let url = format!("{backend}/control/population");
-        self.send_json(self.0.post(&url), url, state).await
+        let (chunks, made) = tokio::sync::mpsc::channel(CHUNKS_AHEAD);
+        // Making the keys of a million applications takes seconds, which no task should block for.
+        // It ends early when nobody takes the chunks any more.
+        let making = tokio::task::spawn_blocking(move || {
+            population
+                .chunks()
+                .try_for_each(|chunk| chunks.blocking_send(chunk).map_err(drop))
+        });
+        let next = |mut made: tokio::sync::mpsc::Receiver<Vec<u8>>| async move {
+            let chunk = made.recv().await?;
+            Some((Ok::<_, std::convert::Infallible>(chunk), made))
+        };
+        let body = reqwest::Body::wrap_stream(futures::stream::unfold(made, next));
+        let request = self.0.post(&url).timeout(LOAD_LIMIT).body(body);
+        let loaded = text_of(request, url).await;
+        // How it ended shows in the answer.
+        let _ = making.await;
+        loaded.map(|_| ())
     }
 
     pub(crate) async fn set_behaviour(

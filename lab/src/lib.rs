@@ -3,11 +3,13 @@
 //! A [`scenario`] says what runs and who uses it; [`topology`] and [`envoy_config`] turn that into
 //! plain values; [`runtime::launch`] carries them out as processes or as containers; [`collect`]
 //! reads what happened. What has to be there first is obtained by [`wasm_build`] and
-//! [`envoy_binary`]. Nothing here knows how load is made or what the plugin decides.
+//! [`envoy_binary`]; [`bench`] measures the lab's own backend. Nothing here knows how load is made or
+//! what the plugin decides.
 
 pub mod account_config;
 pub mod backend;
 pub mod behaviour;
+pub mod bench;
 pub mod cli;
 pub mod collect;
 mod control;

@@ -7,7 +7,7 @@ use lab::cli::{Cli, run};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {:#}", anyhow::Error::from(error));
             ExitCode::FAILURE

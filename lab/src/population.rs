@@ -1,23 +1,24 @@
 //! Who there is in a scenario: services, plans, limits and applications, expanded from a few numbers.
 //!
-//! Owns the deterministic ids and secrets and the state document that the backend loads. Must not
-//! know how applications put their credentials into requests.
+//! Owns the deterministic ids, secrets and usage, each a function of settings and index alone: nobody
+//! holds a list of a million applications to know the keys of one. Must not know how applications
+//! put their credentials into requests, or the documents that the backend loads ([`document`]).
 
-use serde::Serialize;
+pub mod document;
+mod usage;
+
+use std::collections::BTreeMap;
 
 use crate::digest;
 use crate::scenario::{CredentialKind, PopulationSettings};
 
-/// Everyone in a scenario. The same settings always give the same ids and secrets.
+/// Everyone in a scenario. The same settings always give the same ids, secrets and usage.
 #[derive(Clone, Debug)]
 pub struct Population {
     /// Services, in order.
     pub services: Vec<Service>,
-    /// Applications whose requests are let through, in order.
-    pub applications: Vec<Application>,
-    /// One more application, whose limit lets nothing through.
-    pub exhausted: Application,
     settings: PopulationSettings,
+    usage: usage::Spread,
 }
 
 /// One service.
@@ -30,7 +31,7 @@ pub struct Service {
 }
 
 /// One application.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Application {
     /// Index of its service.
     pub service: usize,
@@ -41,7 +42,7 @@ pub struct Application {
 }
 
 /// What an application identifies itself with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Credential {
     /// One secret.
     UserKey(String),
@@ -49,62 +50,14 @@ pub enum Credential {
     AppKey(String),
 }
 
-/// The state document of the backend's bulk load.
-#[derive(Debug, Serialize)]
-pub struct State {
-    services: Vec<ServiceState>,
-    service_tokens: Vec<TokenState>,
-    metrics: Vec<MetricState>,
-    usage_limits: Vec<LimitState>,
-    applications: Vec<ApplicationState>,
+impl Credential {
+    /// The secret.
+    pub fn secret(&self) -> &str {
+        match self {
+            Self::UserKey(secret) | Self::AppKey(secret) => secret,
+        }
+    }
 }
-
-#[derive(Debug, Serialize)]
-struct ServiceState {
-    id: String,
-    provider_key: String,
-    backend_version: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct TokenState {
-    token: String,
-    service_id: String,
-}
-
-#[derive(Debug, Serialize)]
-struct MetricState {
-    service_id: String,
-    id: String,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent_id: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct LimitState {
-    service_id: String,
-    plan_id: &'static str,
-    metric_id: String,
-    period: String,
-    value: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct ApplicationState {
-    service_id: String,
-    id: String,
-    state: &'static str,
-    plan_id: &'static str,
-    plan_name: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_key: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    keys: Vec<String>,
-}
-
-/// The plan whose limits the scenario sets, and one that lets nothing through.
-const PLANS: [(&str, &str); 2] = [("20001", "basic"), ("20002", "exhausted")];
 
 impl Population {
     /// Expands the settings of a scenario.
@@ -115,30 +68,33 @@ impl Population {
                 token: secret(settings.seed, "service token", index.into()),
             })
             .collect();
-        let applications = (0..settings.applications)
-            .map(|index| application(settings, index.into()))
-            .collect();
         Self {
             services,
-            applications,
-            exhausted: application(settings, u64::from(settings.applications)),
+            usage: usage::Spread::new(settings),
             settings: settings.clone(),
         }
     }
 
-    /// What the backend has to know.
-    pub fn state(&self) -> State {
-        State {
-            services: self.services.iter().map(|it| self.service(it)).collect(),
-            service_tokens: self.services.iter().map(token).collect(),
-            metrics: self.per_service(|service| self.metrics(service)),
-            usage_limits: self.per_service(|service| self.limits(service)),
-            applications: self
-                .applications
-                .iter()
-                .map(|application| self.application(application, 0))
-                .chain([self.application(&self.exhausted, 1)])
-                .collect(),
+    /// How many applications there are whose requests are let through.
+    pub fn applications(&self) -> u32 {
+        self.settings.applications
+    }
+
+    /// One of the applications whose requests are let through: the same one for the same settings
+    /// and index, however many there are.
+    pub fn application(&self, index: u32) -> Application {
+        let settings = &self.settings;
+        let seed = settings.seed;
+        let index = u64::from(index);
+        let digits = secret(seed, "application", index);
+        Application {
+            service: (index % self.services.len().max(1) as u64) as usize,
+            credential: match settings.credentials {
+                CredentialKind::UserKey => Credential::UserKey(secret(seed, "user key", index)),
+                CredentialKind::AppIdKey => Credential::AppKey(secret(seed, "app key", index)),
+            },
+            // The index keeps ids apart however many there are.
+            id: format!("{}{index:06}", &digits[..8]),
         }
     }
 
@@ -147,93 +103,20 @@ impl Population {
         secret(self.settings.seed, "access token", 0)
     }
 
+    /// One more application, whose limit lets nothing through.
+    pub fn exhausted(&self) -> Application {
+        self.application(self.settings.applications)
+    }
+
+    /// What an application has used before anything is measured: metric name to amount, with what
+    /// its children used in every parent.
+    pub fn usage(&self, index: u32) -> BTreeMap<&str, u64> {
+        self.usage.of(&self.settings, index)
+    }
+
     /// A secret that no application has; `n` tells them apart.
     pub fn unknown_secret(&self, n: u64) -> String {
         secret(self.settings.seed, "unknown", n)
-    }
-
-    fn per_service<T>(&self, of: impl Fn(&Service) -> Vec<T>) -> Vec<T> {
-        self.services.iter().flat_map(of).collect()
-    }
-
-    fn service(&self, service: &Service) -> ServiceState {
-        ServiceState {
-            id: service.id.clone(),
-            provider_key: secret(self.settings.seed, "provider key", 0),
-            backend_version: match self.settings.credentials {
-                CredentialKind::UserKey => "1",
-                CredentialKind::AppIdKey => "2",
-            },
-        }
-    }
-
-    fn metrics(&self, service: &Service) -> Vec<MetricState> {
-        let metrics = &self.settings.metrics;
-        let state = |(name, parent): (&String, &String)| MetricState {
-            service_id: service.id.clone(),
-            id: self.metric_id(service, name),
-            name: name.clone(),
-            parent_id: (!parent.is_empty()).then(|| self.metric_id(service, parent)),
-        };
-        metrics.iter().map(state).collect()
-    }
-
-    fn metric_id(&self, service: &Service, name: &str) -> String {
-        let position = self.settings.metrics.keys().position(|key| key == name);
-        format!("{}{:02}", service.id, position.unwrap_or_default() + 1)
-    }
-
-    fn limits(&self, service: &Service) -> Vec<LimitState> {
-        let limit = |plan: usize, metric: &str, period: &str, value: u64| LimitState {
-            service_id: service.id.clone(),
-            plan_id: PLANS[plan].0,
-            metric_id: self.metric_id(service, metric),
-            period: period.to_owned(),
-            value,
-        };
-        let basic = self.settings.limits.iter();
-        basic
-            .map(|it| limit(0, &it.metric, &it.period, it.value))
-            .chain([limit(1, "hits", "eternity", 0)])
-            .collect()
-    }
-
-    fn application(&self, application: &Application, plan: usize) -> ApplicationState {
-        let (user_key, keys) = match &application.credential {
-            Credential::UserKey(key) => (Some(key.clone()), Vec::new()),
-            Credential::AppKey(key) => (None, vec![key.clone()]),
-        };
-        ApplicationState {
-            service_id: self.services[application.service].id.clone(),
-            id: application.id.clone(),
-            state: "active",
-            plan_id: PLANS[plan].0,
-            plan_name: PLANS[plan].1,
-            user_key,
-            keys,
-        }
-    }
-}
-
-fn application(settings: &PopulationSettings, index: u64) -> Application {
-    let id = secret(settings.seed, "application", index)[..8].to_owned();
-    Application {
-        service: (index % u64::from(settings.services)) as usize,
-        credential: match settings.credentials {
-            CredentialKind::UserKey => {
-                Credential::UserKey(secret(settings.seed, "user key", index))
-            }
-            CredentialKind::AppIdKey => Credential::AppKey(secret(settings.seed, "app key", index)),
-        },
-        // The index keeps ids apart however many there are.
-        id: format!("{id}{index:06}"),
-    }
-}
-
-fn token(service: &Service) -> TokenState {
-    TokenState {
-        token: service.token.clone(),
-        service_id: service.id.clone(),
     }
 }
 
@@ -259,27 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn the_same_settings_give_the_same_secrets_and_another_seed_gives_others() {
-        let keys = |seed| {
-            let settings = PopulationSettings {
-                seed,
-                ..settings(1, 20)
-            };
-            serde_json::to_string(&Population::new(&settings).state()).expect("it serialises")
-        };
-        assert_eq!(keys(1), keys(1));
-        assert_ne!(keys(1), keys(2));
-    }
-
-    #[test]
     fn ids_and_secrets_are_distinct() {
         let population = Population::new(&settings(1, 5_000));
-        let ids: BTreeSet<&str> = population
-            .applications
-            .iter()
-            .flat_map(|application| match &application.credential {
-                Credential::UserKey(key) | Credential::AppKey(key) => [&*application.id, key],
-            })
+        let ids: BTreeSet<String> = (0..population.applications())
+            .map(|index| population.application(index))
+            .flat_map(|application| [application.credential.secret().to_owned(), application.id])
             .collect();
         assert_eq!(ids.len(), 10_000);
     }
@@ -287,35 +154,17 @@ mod tests {
     #[test]
     fn applications_are_dealt_out_to_services_in_turn() {
         let population = Population::new(&settings(3, 7));
-        let services: Vec<usize> = population
-            .applications
-            .iter()
-            .map(|it| it.service)
+        let services: Vec<usize> = (0..population.applications())
+            .map(|index| population.application(index).service)
             .collect();
         assert_eq!(services, [0, 1, 2, 0, 1, 2, 0]);
-        assert_eq!(population.state().metrics.len(), 6);
     }
 
     #[test]
-    fn the_exhausted_application_has_a_plan_that_lets_nothing_through() {
-        let state = Population::new(&settings(1, 2)).state();
-        let last = state.applications.last().expect("it comes last");
-        let limit = state.usage_limits.last().expect("its limit comes last");
-        assert_eq!(
-            (last.plan_id, limit.plan_id, limit.value),
-            ("20002", "20002", 0)
-        );
-        assert_eq!(state.applications.len(), 3);
-    }
-
-    #[test]
-    fn child_metrics_name_their_parent() {
-        let state = Population::new(&settings(1, 1)).state();
-        let by_name = |name: &str| {
-            let found = state.metrics.iter().find(|metric| metric.name == name);
-            found.expect("the metric exists")
-        };
-        assert_eq!(by_name("hits").parent_id, None);
-        assert_eq!(by_name("items").parent_id, Some(by_name("hits").id.clone()));
+    fn an_application_is_the_same_however_many_others_there_are() {
+        let few = Population::new(&settings(2, 10));
+        let many = Population::new(&settings(2, 1_000_000));
+        assert_eq!(few.application(9), many.application(9));
+        assert_ne!(few.application(8), few.application(9));
     }
 }

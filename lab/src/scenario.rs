@@ -15,7 +15,7 @@ use thiserror::Error;
 
 pub use file::{
     ApplicationMix, CredentialKind, EndpointFile, EnvoySettings, Expectations, LimitSettings, Mix,
-    PluginSettings, PopulationSettings, Scenario,
+    PluginSettings, PopulationSettings, Scenario, UsageSettings,
 };
 pub(crate) use requests::authority;
 pub use requests::{Endpoint, Request, RequestTable};

@@ -3,6 +3,8 @@
 #[path = "servers/harness.rs"]
 #[allow(dead_code)] // Each test file uses a part of it.
 mod harness;
+#[path = "servers/populations.rs"]
+mod populations;
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +48,8 @@ async fn statistics_count_calls_and_the_ledger_has_the_settled_usage() {
                 "oauth_authrep": 0, "internal": 0, "account": 0, "other": 1,
             },
             "transactions": 2,
-            "ledger": {"applications": 1, "usage": {"1": {"hits": 4}}, "pending": 0},
+            // One counter for each of the seven periods.
+            "ledger": {"applications": 1, "counters": 7, "usage": {"1": {"hits": 4}}, "pending": 0},
         })
     );
     call(&server, "GET", "/control/reset", "").await;
@@ -54,7 +57,7 @@ async fn statistics_count_calls_and_the_ledger_has_the_settled_usage() {
     assert_eq!(stats["calls"]["authrep"], 0);
     assert_eq!(
         stats["ledger"],
-        json!({"applications": 0, "usage": {}, "pending": 0})
+        json!({"applications": 0, "counters": 0, "usage": {}, "pending": 0})
     );
     let behaviour = call(&server, "GET", "/control/behaviour", "").await.json();
     assert_eq!(behaviour["counting"]["lag"]["ms"], 100.0);

@@ -142,7 +142,7 @@ fn status_document(status: &Status) -> String {
     if let Some(application) = &status.application {
         push_application(&mut xml, application);
     }
-    push_element(&mut xml, "plan", &status.plan);
+    push_element(&mut xml, "plan", status.plan.as_deref().unwrap_or_default());
     if !status.reports.is_empty() {
         xml.push_str("<usage_reports>");
         for report in &status.reports {
@@ -274,7 +274,7 @@ mod tests {
         Status {
             denial: None,
             application: None,
-            plan: "Gold & <more>".to_owned(),
+            plan: Some("Gold & <more>".into()),
             reports: vec![report(Period::Eternity, 11), report(Period::Minute, 0)],
             app_keys: None,
             hierarchy: None,

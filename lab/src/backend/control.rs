@@ -11,21 +11,31 @@
 //! | `GET`, `PUT /control/behaviour` | delays, caps, faults, outages, late counting |
 //! | `GET /control/outages/begin` | times outages from now instead of from when the behaviour was set |
 //! | `GET`, `PUT /control/account` | what the Account Management stub serves |
-//! | `POST /control/population` | loads many applications at once |
+//! | `POST /control/population` | loads services and applications, document by document; answered by [`loaded`] |
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use tokio::task::JoinError;
 
 use super::Backend;
 use super::account::settings::AccountSettings;
 use super::ledger::calendar::UnixMillis;
 use super::ledger::usage::Amount;
 use super::params::Params;
-use super::population::Population;
+use super::population::{LoadError, Loaded};
 use crate::behaviour::BackendBehaviour;
 
 /// The answer to a control call: a status and JSON.
 pub(super) type Reply = (u16, Value);
+
+/// The answer to the loading of a population, which happened elsewhere.
+pub(super) fn loaded(outcome: Result<Result<Loaded, LoadError>, JoinError>) -> Reply {
+    match outcome {
+        Ok(Ok(loaded)) => (200, json!({ "status": "ok", "loaded": loaded })),
+        Ok(Err(error)) => refused(error),
+        Err(_) => (500, json!({ "error": "loading was given up" })),
+    }
+}
 
 fn refused(error: impl std::fmt::Display) -> Reply {
     (400, json!({ "error": error.to_string() }))
@@ -69,13 +79,6 @@ pub(super) fn answer(
             .and_then(|settings| backend.account.write().set(settings).map_err(refused))
         {
             Ok(()) => done(),
-            Err(reply) => reply,
-        },
-        ("POST", "/population") => match read::<Population>(body) {
-            Ok(population) => {
-                population.load_into(&backend.ledger);
-                done()
-            }
             Err(reply) => reply,
         },
         _ => (404, json!({ "error": "unknown control call" })),
@@ -143,6 +146,7 @@ fn stats(backend: &Backend) -> Value {
         "transactions": backend.statistics.accepted_transactions(),
         "ledger": {
             "applications": applications,
+            "counters": backend.ledger.stored_counters(),
             "usage": usage,
             "pending": backend.queue.len(),
         },

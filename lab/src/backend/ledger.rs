@@ -121,6 +121,31 @@ impl Ledger {
         job.run(&self.counters, now);
     }
 
+    /// What sets the counters of an application in every window of the moment it is counted at, metric
+    /// name to value and without the metric tree. The first name that is no metric is the error.
+    pub fn usage_to_set(
+        &self,
+        service: &str,
+        application: &Arc<str>,
+        usage: &BTreeMap<String, u64>,
+    ) -> Result<Job, String> {
+        let book = self.directory.book_or_new(service);
+        let usage = book.catalogue.read().set(usage)?;
+        Ok(Job {
+            service: service.to_owned(),
+            book,
+            work: Work::Usage {
+                application: application.clone(),
+                usage,
+            },
+        })
+    }
+
+    /// How many counters are held, each for an application, a metric and a window.
+    pub fn stored_counters(&self) -> usize {
+        self.counters.stored()
+    }
+
     /// The state of every limit of an application.
     pub fn utilization(
         &self,

@@ -363,8 +363,13 @@ fn split_once(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
 
 /// Undoes form encoding: `+` is a blank, `%` starts two hexadecimal digits.
 pub fn decode(encoded: &[u8]) -> Result<Vec<u8>, ShapeError> {
+    let plain = encoded.iter().position(|byte| matches!(byte, b'+' | b'%'));
+    let Some(plain) = plain else {
+        return Ok(encoded.to_vec());
+    };
     let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
+    decoded.extend_from_slice(&encoded[..plain]);
+    let mut rest = &encoded[plain..];
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         match byte {

@@ -5,17 +5,22 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::thread::available_parallelism;
+use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::backend::population::LoadError;
 use crate::backend::{Backend, InternalAuth, InternalAuthError};
 use crate::http_server::{ServeError, bind, write_address};
 use crate::precise_timer::PreciseTimer;
@@ -33,6 +38,9 @@ pub enum ServerCommand {
         /// User and password of the internal API
         #[arg(long, value_name = "USER:PASSWORD")]
         internal_auth: Secret,
+        /// File of state documents to load before it listens, as `lab population` writes it
+        #[arg(long, value_name = "FILE")]
+        population: Option<PathBuf>,
     },
     /// Run the upstream, the protected API, alone
     Upstream {
@@ -61,6 +69,9 @@ pub struct Listen {
     /// File that the bound address is written to once the server is ready
     #[arg(long, value_name = "FILE")]
     pub address_file: Option<PathBuf>,
+    /// Threads that serve; as many as there are cores if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
 }
 
 /// A text that no output repeats. It is looked at only after the command line was read, because an
@@ -92,6 +103,22 @@ pub enum ServerError {
     /// The credentials of the internal API are malformed.
     #[error(transparent)]
     InternalAuth(#[from] InternalAuthError),
+    /// The file of the population cannot be opened.
+    #[error("cannot read the population in {}", path.display())]
+    PopulationFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The population cannot be loaded.
+    #[error("cannot load the population in {}", path.display())]
+    Population {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: LoadError,
+    },
     /// The system does not deliver signals.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
@@ -101,6 +128,16 @@ pub enum ServerError {
 }
 
 impl ServerCommand {
+    /// How many threads it is to be run on.
+    pub fn threads(&self) -> usize {
+        let asked = match self {
+            Self::Backend { listen, .. } | Self::Upstream { listen } => listen.threads,
+            Self::Guard { .. } => Some(1),
+        };
+        let cores = || available_parallelism().map_or(1, NonZeroUsize::get);
+        asked.map_or_else(cores, usize::from)
+    }
+
     /// Runs the server until SIGTERM or Ctrl-C.
     ///
     /// `Guard` never returns when it succeeds; it expects to be called from the process's first
@@ -110,11 +147,15 @@ impl ServerCommand {
             Self::Backend {
                 listen,
                 internal_auth,
+                population,
             } => {
                 let auth = InternalAuth::parse(&internal_auth.0)?;
                 let end = stop_signal().map_err(ServerError::Signals)?;
-                let listener = listen.open().await?;
                 let backend = Backend::new(auth, PreciseTimer::start());
+                if let Some(path) = population {
+                    load_population(&backend, path)?;
+                }
+                let listener = listen.open().await?;
                 backend.serve(listener, end).await;
             }
             Self::Upstream { listen } => {
@@ -128,6 +169,24 @@ impl ServerCommand {
         }
         Ok(())
     }
+}
+
+/// Nothing is served yet, so nothing is kept waiting.
+fn load_population(backend: &Backend, path: PathBuf) -> Result<(), ServerError> {
+    let started = Instant::now();
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(source) => return Err(ServerError::PopulationFile { path, source }),
+    };
+    let loaded = backend.load_population(file);
+    let loaded = loaded.map_err(|source| ServerError::Population { path, source })?;
+    println!(
+        "loaded {} services and {} applications in {:.1} s",
+        loaded.services,
+        loaded.applications,
+        started.elapsed().as_secs_f64()
+    );
+    Ok(())
 }
 
 impl Listen {

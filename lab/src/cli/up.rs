@@ -174,13 +174,11 @@ fn print_json(lab: &Lab) {
 }
 
 fn user_keys(population: &Population) -> Vec<String> {
-    let keys = population
-        .applications
-        .iter()
-        .filter_map(|it| match &it.credential {
-            Credential::UserKey(key) => Some(key.clone()),
-            Credential::AppKey(_) => None,
-        });
+    let applications = (0..population.applications()).map(|index| population.application(index));
+    let keys = applications.filter_map(|it| match it.credential {
+        Credential::UserKey(key) => Some(key),
+        Credential::AppKey(_) => None,
+    });
     keys.take(SHOWN_KEYS).collect()
 }
 

@@ -115,8 +115,8 @@ async fn instruct_backend(
     control: &Control,
     url: &str,
 ) -> Result<(), ControlError> {
-    let state = Population::new(&scenario.population).state();
-    control.load_population(url, &state).await?;
+    let population = Population::new(&scenario.population);
+    control.load_population(url, population).await?;
     let account = account_config::for_scenario(scenario);
     control.set_account(url, &account).await?;
     control.set_behaviour(url, &scenario.backend).await

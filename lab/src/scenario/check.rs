@@ -59,9 +59,16 @@ fn is_name_character(character: char) -> bool {
 }
 
 impl PopulationSettings {
-    fn problem(&self) -> Option<(String, String)> {
+    /// The first impossible value: its field and what is wrong with it.
+    pub(crate) fn problem(&self) -> Option<(String, String)> {
         let problem =
             |field: &str, text: &str| Some((format!("population.{field}"), text.to_owned()));
+        if let Some(usage) = self.usage
+            && !(0.0..=10.0).contains(&usage.exponent)
+        {
+            let text = format!("{} is not from 0 to 10", usage.exponent);
+            return problem("usage.exponent", &text);
+        }
         if self.services == 0 || self.applications < self.services {
             return problem("applications", "every service needs at least one");
         }

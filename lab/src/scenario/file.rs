@@ -84,6 +84,19 @@ pub struct PopulationSettings {
     pub metrics: BTreeMap<String, String>,
     /// Decides every id and key.
     pub seed: u64,
+    /// What they have used before anything is measured; nothing if left out.
+    pub usage: Option<UsageSettings>,
+}
+
+/// Usage that a population starts with, spread so that the k-th application has used `k^-exponent`
+/// as much as the first.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageSettings {
+    /// Calls of all applications together, each counting 1.
+    pub calls: u64,
+    /// From 0, which is alike, to 10; 1 is the classic.
+    pub exponent: f64,
 }
 
 impl Default for PopulationSettings {
@@ -98,7 +111,18 @@ impl Default for PopulationSettings {
                 .map(|(name, parent)| (name.to_owned(), parent.to_owned()))
                 .into(),
             seed: 1,
+            usage: None,
         }
+    }
+}
+
+impl PopulationSettings {
+    /// So many metrics: `hits`, and children of it.
+    pub fn metrics_of(number: usize) -> BTreeMap<String, String> {
+        let children = (1..number).map(|child| (format!("metric_{child}"), "hits".to_owned()));
+        children
+            .chain([("hits".to_owned(), String::new())])
+            .collect()
     }
 }
 

@@ -65,7 +65,7 @@ impl RequestTable {
 
     /// How many applications send requests.
     pub fn applications(&self) -> usize {
-        self.population.applications.len()
+        self.population.applications() as usize
     }
 
     /// The kinds of requests, in the scenario's order.
@@ -78,7 +78,11 @@ impl RequestTable {
     /// # Panics
     /// When either index is not below [`Self::applications`] or the number of [`Self::endpoints`].
     pub fn request(&self, application: usize, endpoint: usize) -> Request {
-        self.request_of(&self.population.applications[application], endpoint)
+        assert!(
+            application < self.applications(),
+            "there is no such application"
+        );
+        self.request_of(&self.population.application(application as u32), endpoint)
     }
 
     /// A request of the application whose limit lets nothing through. Without a plugin nothing
@@ -87,7 +91,7 @@ impl RequestTable {
     /// # Panics
     /// When `endpoint` is not below the number of [`Self::endpoints`].
     pub fn exhausted_request(&self, endpoint: usize) -> Request {
-        let request = self.request_of(&self.population.exhausted, endpoint);
+        let request = self.request_of(&self.population.exhausted(), endpoint);
         let is_limited = self.statuses.unknown != self.statuses.allowed;
         Request {
             expected_status: if is_limited {

@@ -103,9 +103,9 @@ impl Scope<'_> {
         json!({
             "service_id": self.service,
             "id": &*application.id,
-            "state": application.state.0,
-            "plan_id": application.plan_id,
-            "plan_name": application.plan_name,
+            "state": &*application.state.0,
+            "plan_id": application.plan_id.as_deref(),
+            "plan_name": application.plan_name.as_deref(),
             "redirect_url": application.redirect_url,
         })
     }
@@ -133,17 +133,20 @@ impl Scope<'_> {
     /// Stores an application; attributes left out keep their value, but a state has to be sent.
     fn save(&self, id: &str, sent: &Map<String, Value>) -> Result<Arc<Application>, Reply> {
         let known = self.find(id).map(|(_, application)| application);
-        let state = not_blank(text(sent, "state")).map(Activity);
+        let state = not_blank(text(sent, "state")).map(|state| Activity(state.into()));
         let no_state = || Reply::bad_request(format!("Application with id=\"{id}\" has no state"));
-        let kept = |of: fn(&Application) -> &Option<String>, name: &str| {
-            text(sent, name).or_else(|| known.as_ref().and_then(|known| of(known).clone()))
+        let kept = |of: fn(&Application) -> &Option<Arc<str>>, name: &str| {
+            let sent = text(sent, name).map(Arc::from);
+            sent.or_else(|| known.as_ref().and_then(|known| of(known).clone()))
         };
+        let redirect_url = text(sent, "redirect_url");
+        let known_url = || known.as_ref().and_then(|known| known.redirect_url.clone());
         let application = Arc::new(Application {
             id: id.into(),
             state: state.ok_or_else(no_state)?,
             plan_id: kept(|known| &known.plan_id, "plan_id"),
             plan_name: kept(|known| &known.plan_name, "plan_name"),
-            redirect_url: kept(|known| &known.redirect_url, "redirect_url"),
+            redirect_url: redirect_url.or_else(known_url),
             keys: known
                 .as_ref()
                 .map_or_else(BTreeSet::new, |known| known.keys.clone()),

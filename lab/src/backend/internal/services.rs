@@ -91,8 +91,8 @@ fn merged(id: &str, known: Option<&Service>, sent: &Map<String, Value>) -> Resul
     let provider_key = not_blank(text(sent, "provider_key"))
         .or_else(|| known.map(|service| service.provider_key.clone()));
     let state = text(sent, "state").map(|state| match state.as_str() {
-        ACTIVE => Activity(state),
-        _ => Activity("suspended".to_owned()),
+        ACTIVE => Activity(state.into()),
+        _ => Activity("suspended".into()),
     });
     Ok(Service {
         id: id.to_owned(),
@@ -101,7 +101,7 @@ fn merged(id: &str, known: Option<&Service>, sent: &Map<String, Value>) -> Resul
         })?,
         active: state
             .or_else(|| known.map(|service| service.active.clone()))
-            .unwrap_or_else(|| Activity(ACTIVE.to_owned())),
+            .unwrap_or_else(|| Activity(ACTIVE.into())),
         backend_version: text(sent, "backend_version")
             .or_else(|| known.and_then(|service| service.backend_version.clone())),
         referrer_filters_required: flag(sent, "referrer_filters_required")
@@ -113,7 +113,7 @@ fn merged(id: &str, known: Option<&Service>, sent: &Map<String, Value>) -> Resul
 fn shown(ledger: &Ledger, service: &Service) -> Value {
     json!({
         "id": service.id,
-        "state": service.active.0,
+        "state": &*service.active.0,
         "provider_key": service.provider_key,
         "backend_version": service.backend_version,
         "referrer_filters_required": service.referrer_filters_required,

@@ -207,7 +207,7 @@ impl Decision<'_> {
         Status {
             denial,
             application: self.oauth_application(application),
-            plan: application.plan_name.clone().unwrap_or_default(),
+            plan: application.plan_name.clone(),
             app_keys: list_app_keys.then(|| self.app_keys(application)),
             hierarchy: hierarchy.then(tree),
             calls_left: (limit_headers && limits_matter)

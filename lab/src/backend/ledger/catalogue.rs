@@ -5,12 +5,12 @@
 //! passed over as long as there is no such metric.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::calendar::Period;
 use super::error::CallError;
-use super::usage::{Amount, Entry, SentEntry, is_stripped};
+use super::usage::{Amount, Delta, Entry, SentEntry, is_stripped};
 
 /// A metric of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -128,6 +128,20 @@ impl Catalogue {
         Ok(checked)
     }
 
+    /// Values that counters are to have, by metric id; the first name that is no metric is the error.
+    pub fn set(&self, values: &BTreeMap<String, u64>) -> Result<Vec<Entry>, String> {
+        values
+            .iter()
+            .map(|(name, value)| {
+                let metric = self.ids_by_name.get(name.as_str());
+                Ok(Entry {
+                    metric: metric.ok_or_else(|| name.clone())?.clone(),
+                    delta: Delta::Set(Amount::from(*value)),
+                })
+            })
+            .collect()
+    }
+
     /// The parent of a metric, if both exist.
     pub(super) fn parent(&self, metric: &str) -> Option<Arc<str>> {
         let parent = self.metrics.get(metric)?.parent.as_ref()?;
@@ -170,7 +184,6 @@ fn by_id(a: &str, b: &str) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::super::usage::Delta;
     use super::*;
 
     fn catalogue(metrics: &[(&str, &str, Option<&str>)]) -> Catalogue {

@@ -168,6 +168,19 @@ impl Counters {
         totals
     }
 
+    /// How many values are stored.
+    pub(super) fn stored(&self) -> usize {
+        let of_shard = |shard: &Mutex<Shard>| {
+            let shard = shard.lock();
+            let tallies = shard.0.values().flat_map(HashMap::values);
+            tallies
+                .flat_map(|tally| &tally.0)
+                .map(|row| row.cells.len())
+                .sum::<usize>()
+        };
+        self.shards.iter().map(of_shard).sum()
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&self) {
         for shard in &self.shards {

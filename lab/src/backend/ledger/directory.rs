@@ -30,12 +30,12 @@ pub struct Service {
 
 /// Whether something is in the state `active`; any other state is kept as its text.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Activity(pub String);
+pub struct Activity(pub Arc<str>);
 
 impl Activity {
     /// Whether the state is `active`.
     pub fn is_active(&self) -> bool {
-        self.0 == "active"
+        &*self.0 == "active"
     }
 }
 
@@ -69,9 +69,9 @@ pub struct Application {
     /// Active or not.
     pub state: Activity,
     /// Plan whose limits hold.
-    pub plan_id: Option<String>,
+    pub plan_id: Option<Arc<str>>,
     /// Plan name, shown in answers.
-    pub plan_name: Option<String>,
+    pub plan_name: Option<Arc<str>>,
     /// Redirect URL of OAuth calls.
     pub redirect_url: Option<String>,
     /// Application keys.
@@ -317,7 +317,7 @@ mod tests {
         Service {
             id: id.to_owned(),
             provider_key: provider_key.to_owned(),
-            active: Activity("active".to_owned()),
+            active: Activity("active".into()),
             backend_version: None,
             referrer_filters_required: false,
         }

@@ -151,8 +151,8 @@ pub struct Status {
     pub denial: Option<Denial>,
     /// On oauth calls.
     pub application: Option<OauthApplication>,
-    /// Plan name, or nothing.
-    pub plan: String,
+    /// Plan name, if there is one.
+    pub plan: Option<Arc<str>>,
     /// Every limit of the plan.
     pub reports: Vec<UsageReport>,
     /// With option `list_app_keys`.

@@ -6,11 +6,18 @@ use super::status::Denial;
 use super::usage::SentEntry;
 use super::*;
 use crate::backend::population::{
-    ApplicationEntry, LimitEntry, MetricEntry, Population, ServiceEntry, TokenEntry,
+    ApplicationEntry, LimitEntry, MetricEntry, Population, ServiceEntry, TokenEntry, load,
 };
 
 /// 2031-05-04 10:20:30, a Sunday.
 const NOW: i64 = 1_935_656_430;
+
+fn load_all(population: Population, ledger: &Ledger) {
+    let document = serde_json::to_vec(&population).expect("it serialises");
+    let now = UnixMillis::from_millis(NOW * 1000);
+    load(document.as_slice(), ledger, |job| ledger.count(job, now))
+        .expect("the fixture's state is good");
+}
 
 /// A service with the metrics `hits` ← `search` ← `images` and `other`, and one application.
 struct Fixture {
@@ -61,7 +68,7 @@ impl Fixture {
             applications: vec![application()],
         };
         let ledger = Ledger::default();
-        population.load_into(&ledger);
+        load_all(population, &ledger);
         let other = Population {
             applications: vec![ApplicationEntry {
                 id: "b".to_owned(),
@@ -70,7 +77,7 @@ impl Fixture {
             }],
             ..Population::default()
         };
-        other.load_into(&ledger);
+        load_all(other, &ledger);
         Self {
             ledger,
             seconds: NOW,
@@ -149,6 +156,7 @@ fn application() -> ApplicationEntry {
         user_key: Some("u".to_owned()),
         keys: Default::default(),
         referrer_filters: Default::default(),
+        usage: Default::default(),
     }
 }
 
@@ -419,7 +427,7 @@ fn a_provider_key_is_checked_before_and_instead_of_a_token() {
             services: vec![other],
             ..Population::default()
         };
-        population.load_into(&at.ledger);
+        load_all(population, &at.ledger);
         let call = AuthorizeCall {
             caller: Caller {
                 provider_key: Some(key.to_owned()),
