@@ -55,7 +55,7 @@ fn put(ledger: &Ledger, path_id: Option<&str>, body: &Value) -> Result<Reply, Re
     let known = stored.clone().map(|stored| match path_id {
         Some(_) => stored,
         None => Service {
-            active: Activity(ACTIVE.to_owned()),
+            active: Activity(ACTIVE.into()),
             referrer_filters_required: false,
             ..stored
         },
