@@ -66,7 +66,7 @@ fn main() -> Result<(), Failure> {
     servers.spawn(backend.clone().serve(listener, std::future::pending()));
     let mut errors_ms = Vec::new();
     for pair in 1..=arguments.pairs {
-        let mut run = |delay| -> Result<Percentiles, Failure> {
+        let run = |delay| -> Result<Percentiles, Failure> {
             backend.set_behaviour(BackendBehaviour {
                 delay,
                 ..BackendBehaviour::default()

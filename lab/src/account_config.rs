@@ -59,11 +59,11 @@ fn proxy_config(of: GatewayService, kind: CredentialKind) -> ProxyConfig {
 
 /// The name of the query parameter or header among the places.
 fn name_in(places: &[Place], in_headers: bool) -> &'static str {
-    let names = places.iter().filter_map(|place| match (place, in_headers) {
-        (Place::Header(name), true) | (Place::Query(name), false) => Some(*name),
+    let name = |place: &Place| match (*place, in_headers) {
+        (Place::Header(name), true) | (Place::Query(name), false) => Some(name),
         (Place::Header(_), false) | (Place::Query(_), true) => None,
-    });
-    names.last().unwrap_or_default()
+    };
+    places.iter().find_map(name).unwrap_or_default()
 }
 
 /// There, a rule has one metric; several metrics are several rules with the same pattern.

@@ -50,6 +50,13 @@ impl<T> Default for Queue<T> {
 impl<T> Queue<T> {
     /// Adds a job that is counted after `lag`.
     pub(super) fn push(&self, job: T, lag: Duration, count: impl FnMut(T)) {
+        if self.add(job, lag) > CAPACITY {
+            self.count_due(BATCH, None, count);
+        }
+    }
+
+    /// Adds a job that someone takes after `lag`, and gives back how many wait now.
+    fn add(&self, job: T, lag: Duration) -> usize {
         let due = Instant::now() + lag;
         let mut waiting = self.waiting.lock();
         let key = (due, waiting.arrivals);
@@ -61,9 +68,7 @@ impl<T> Queue<T> {
         if is_first {
             self.sooner.notify_one();
         }
-        if length > CAPACITY {
-            self.count_due(BATCH, None, count);
-        }
+        length
     }
 
     /// Number of jobs that wait.
@@ -85,19 +90,26 @@ impl<T> Queue<T> {
     /// Counts jobs when they are due, for ever.
     pub(super) async fn work(&self, mut count: impl FnMut(T)) {
         loop {
+            self.due().await;
+            self.count_due(BATCH, Some(Instant::now()), &mut count);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Resolves when a job is due.
+    async fn due(&self) {
+        loop {
             let Some((due, _)) = self.waiting.lock().first() else {
                 self.sooner.notified().await;
                 continue;
             };
             let now = Instant::now();
-            if due > now {
-                tokio::select! {
-                    () = tokio::time::sleep(due - now) => {}
-                    () = self.sooner.notified() => {}
-                }
-            } else {
-                self.count_due(BATCH, Some(now), &mut count);
-                tokio::task::yield_now().await;
+            if due <= now {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(due - now) => {}
+                () = self.sooner.notified() => {}
             }
         }
     }
