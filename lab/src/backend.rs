@@ -1,7 +1,7 @@
 //! The 3scale-compatible backend: an HTTP shell around the ledger.
 //!
-//! Owns what a running backend is made of (ledger, clock, queue, behaviour, statistics) and the way
-//! of a request through them. Must not know accounting ([`ledger`]), parameters ([`params`]) or XML
+//! Owns what a running backend is made of (ledger, store, clock, queue, behaviour, statistics) and
+//! the way of a request through them. Must not know accounting ([`ledger`]), parameters ([`params`]) or XML
 //! ([`answer`]).
 //!
 //! A call of the public API meets an outage if there is one, waits for its turn if there is a
@@ -24,6 +24,7 @@ pub mod public;
 mod queue;
 mod reading;
 pub mod statistics;
+pub mod store;
 
 use std::future::Future;
 use std::io::Read;
@@ -44,6 +45,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 
 use self::account::Account;
 use self::answer::Answer;
@@ -58,6 +60,8 @@ use self::population::{LoadError, Loaded};
 use self::public::{PublicRequest, Route};
 use self::queue::Queue;
 use self::statistics::{Endpoint, Statistics};
+use self::store::keeper::{Keeper, Office};
+use self::store::{Store, StoreError};
 use crate::behaviour::BackendBehaviour;
 use crate::behaviour::error::BehaviourError;
 use crate::http_server::body::AnswerBody;
@@ -107,6 +111,7 @@ impl std::fmt::Debug for InternalAuth {
 #[derive(Debug)]
 pub struct Backend {
     ledger: Ledger,
+    keeper: Option<Keeper>,
     clock: Clock,
     queue: Queue,
     statistics: Statistics,
@@ -118,17 +123,39 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// An empty backend.
+    /// An empty backend that keeps everything in memory.
     pub fn new(auth: InternalAuth, timer: PreciseTimer) -> Arc<Self> {
         Self::with_limits(auth, timer, Limits::default())
     }
 
-    /// An empty backend with other limits for its clients.
+    /// The same with other limits for its clients.
     pub fn with_limits(auth: InternalAuth, timer: PreciseTimer, limits: Limits) -> Arc<Self> {
+        Self::made_of(Ledger::default(), None, auth, timer, limits)
+    }
+
+    /// A backend with what a store holds; what it counts and is told is kept there.
+    pub async fn with_store(
+        auth: InternalAuth,
+        timer: PreciseTimer,
+        store: Box<dyn Store>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let (keeper, ledger) = Keeper::open(store).await?;
+        let limits = Limits::default();
+        Ok(Self::made_of(ledger, Some(keeper), auth, timer, limits))
+    }
+
+    fn made_of(
+        ledger: Ledger,
+        keeper: Option<Keeper>,
+        auth: InternalAuth,
+        timer: PreciseTimer,
+        limits: Limits,
+    ) -> Arc<Self> {
         let clock = Clock::default();
         let conduct = Conduct::new(BackendBehaviour::default(), clock.now());
         Arc::new(Self {
-            ledger: Ledger::default(),
+            ledger,
+            keeper,
             clock,
             queue: Queue::default(),
             statistics: Statistics::default(),
@@ -142,17 +169,53 @@ impl Backend {
 
     /// Serves and counts until `end` resolves; what is queued then is counted before it returns.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, end: impl Future<Output = ()>) {
-        tokio::select! {
-            () = http_server::serve_within(listener, self.clone(), self.limits, end) => {}
-            () = self.queue.work(|job| self.count(job)) => {}
+        let serving = http_server::serve_within(listener, self.clone(), self.limits, end);
+        match &self.keeper {
+            None => {
+                tokio::select! {
+                    () = serving => {}
+                    () = self.queue.work(|job| self.count(job)) => {}
+                }
+                self.queue.settle(|job| self.count(job));
+            }
+            Some(keeper) => {
+                tokio::select! {
+                    () = serving => {}
+                    () = keeper.work(self.office()) => {}
+                }
+                if let Err(error) = keeper.finish(self.office()).await {
+                    let jobs = self.pending();
+                    eprintln!("{jobs} accepted calls are lost with what they used: {error}");
+                }
+            }
         }
-        self.settle();
+    }
+
+    fn office(&self) -> Office<'_> {
+        Office {
+            ledger: &self.ledger,
+            queue: &self.queue,
+            clock: &self.clock,
+        }
     }
 
     /// Loads services and applications from state documents, one after the other; see
-    /// [`population`]. Takes as long as reading does, so async callers need a thread for it.
-    pub fn load_population(&self, documents: impl Read) -> Result<Loaded, LoadError> {
-        population::load(documents, &self.ledger, |job| self.count(job))
+    /// [`population`]. Parsing is handed to a thread of its own, so that other calls are answered
+    /// meanwhile.
+    pub async fn load_population(
+        self: Arc<Self>,
+        documents: impl Read + Send + 'static,
+    ) -> Result<Loaded, LoadError> {
+        let runtime = Handle::current();
+        let loading = tokio::task::spawn_blocking(move || {
+            runtime.block_on(self.change(|ledger| {
+                population::load(documents, ledger, |job| match &self.keeper {
+                    None => self.count(job),
+                    Some(_) => drop(self.queue.add(job, Duration::ZERO)),
+                })
+            }))
+        });
+        loading.await.map_err(|_| LoadError::GivenUp)??
     }
 
     /// The behaviour in effect.
@@ -168,17 +231,50 @@ impl Backend {
         Ok(())
     }
 
-    fn settle(&self) {
-        self.queue.settle(|job| self.count(job));
+    async fn settle(&self) -> Result<(), StoreError> {
+        match &self.keeper {
+            None => {
+                self.queue.settle(|job| self.count(job));
+                Ok(())
+            }
+            Some(keeper) => keeper.settle(self.office()).await,
+        }
     }
 
-    fn reset(&self) {
-        self.queue.clear();
-        self.ledger.clear();
+    async fn reset(&self) -> Result<(), StoreError> {
+        match &self.keeper {
+            None => {
+                self.queue.clear();
+                self.ledger.clear();
+            }
+            Some(keeper) => keeper.clear(self.office()).await?,
+        }
         self.statistics.reset();
         self.clock.release();
         *self.account.write() = Account::default();
         *self.conduct.write() = Conduct::new(BackendBehaviour::default(), self.clock.now());
+        Ok(())
+    }
+
+    /// Jobs that are not counted yet.
+    fn pending(&self) -> usize {
+        self.queue.len() + self.keeper.as_ref().map_or(0, Keeper::held)
+    }
+
+    /// Runs what reads the ledger.
+    async fn ask<R>(&self, run: impl Fn(&Ledger) -> R) -> Result<R, StoreError> {
+        match &self.keeper {
+            None => Ok(run(&self.ledger)),
+            Some(keeper) => keeper.ask(&self.ledger, run).await,
+        }
+    }
+
+    /// Runs what changes the ledger's directory.
+    async fn change<R>(&self, run: impl FnOnce(&Ledger) -> R) -> Result<R, StoreError> {
+        match &self.keeper {
+            None => Ok(run(&self.ledger)),
+            Some(keeper) => keeper.change(&self.ledger, run).await,
+        }
     }
 
     fn count(&self, job: Job) {
@@ -186,15 +282,21 @@ impl Backend {
     }
 
     /// Has usage counted after `lag`, or now if there is none.
-    fn accept(&self, job: Job, lag: Option<Duration>) {
+    async fn accept(&self, job: Job, lag: Option<Duration>) {
         self.statistics.transactions(job.transactions());
-        match lag {
-            Some(lag) => self.queue.push(job, lag, |job| self.count(job)),
-            None => self.count(job),
+        match (&self.keeper, lag) {
+            (None, Some(lag)) => self.queue.push(job, lag, |job| self.count(job)),
+            (None, None) => self.count(job),
+            (Some(_), Some(lag)) => drop(self.queue.add(job, lag)),
+            (Some(keeper), None) => {
+                self.queue.add(job, Duration::ZERO);
+                // A store that has gone away counts it when it is back.
+                let _ = keeper.count_due(self.office()).await;
+            }
         }
     }
 
-    fn decide(&self, call: Call<'_>, lag: Option<Duration>) -> Answer {
+    async fn decide(&self, call: Call<'_>, lag: Option<Duration>) -> Answer {
         let parts = call.parts;
         let header = |name: &HeaderName| parts.headers.get(name).map(HeaderValue::as_bytes);
         let request = PublicRequest {
@@ -203,10 +305,17 @@ impl Backend {
             content_type: header(&CONTENT_TYPE),
             body: call.body,
         };
+        if self.keeper.is_some() && self.queue.is_full() && call.route.may_count() {
+            return public::unavailable("too much usage waits for the store of this backend");
+        }
         let now = self.clock.now();
-        let (answer, job) = public::respond(&self.ledger, call.route, &request, now);
+        let respond = |ledger: &Ledger| public::respond(ledger, call.route, &request, now);
+        let (answer, job) = match self.ask(respond).await {
+            Ok(decided) => decided,
+            Err(error) => return public::unavailable(&error.to_string()),
+        };
         if let Some(job) = job {
-            self.accept(job, lag);
+            self.accept(job, lag).await;
         }
         answer
     }
@@ -267,7 +376,13 @@ impl Backend {
                     query: parts.uri.query().unwrap_or_default(),
                     body,
                 };
-                internal::answer(&self.ledger, &call, self.clock.now())
+                let now = self.clock.now();
+                let answer = |ledger: &Ledger| internal::answer(ledger, &call, now);
+                let answered = match call.reads_only() {
+                    true => self.ask(answer).await,
+                    false => self.change(answer).await,
+                };
+                answered.unwrap_or_else(|error| Reply::unavailable(&error.to_string()))
             }
             Err(reply) => reply,
         };
@@ -300,18 +415,17 @@ impl Backend {
             path.strip_prefix("/control").unwrap_or(path),
             parts.uri.query().unwrap_or_default(),
             &body.to_bytes(),
-        );
+        )
+        .await;
         json_response(status, &json)
     }
 }
 
 impl Backend {
-    /// Parsing is handed to a thread of its own, so that other calls are answered meanwhile.
     async fn receive_population(self: Arc<Self>, body: Incoming) -> control::Reply {
         let (feed, reader) = body_reader::hand_over();
-        let loading = tokio::task::spawn_blocking(move || self.load_population(reader));
-        feed.receive(body).await;
-        control::loaded(loading.await)
+        let (loaded, ()) = tokio::join!(self.load_population(reader), feed.receive(body));
+        control::loaded(loaded)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns the list of checks and what to do about each. Must not install or download anything.
 
 use std::fmt;
+use std::process::Command;
 use std::thread::available_parallelism;
 
 use crate::runtime::docker_available;
@@ -47,6 +48,7 @@ pub async fn examine() -> Vec<Check> {
         check("Wasm toolchain", required(wasm_build::survey())),
         check("Envoy", envoy_outcome()),
         check("container engine", docker_outcome(docker_available().await)),
+        check("Redis", redis_outcome()),
         check("processor cores", cores_outcome()),
     ]
 }
@@ -89,6 +91,22 @@ fn docker_outcome(available: Result<(), String>) -> Outcome {
     match available {
         Ok(()) => Outcome::Ok("answers".to_owned()),
         Err(reason) => Outcome::Optional(format!("{reason} (only --runtime docker needs it)")),
+    }
+}
+
+/// The server is asked its version, not started: a backend may as well use one elsewhere.
+fn redis_outcome() -> Outcome {
+    let asked = Command::new("redis-server").arg("--version").output();
+    match asked {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            Outcome::Ok(said.trim().to_owned())
+        }
+        _ => Outcome::Optional(
+            "redis-server is not there; install Debian's package redis-server (only \
+             `backend --store` and its tests need it)"
+                .to_owned(),
+        ),
     }
 }
 

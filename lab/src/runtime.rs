@@ -73,6 +73,8 @@ pub struct LaunchOptions {
     pub listen: Option<SocketAddr>,
     /// How many gateways share the backend, at least 1. They are told their number and index.
     pub gateways: u16,
+    /// URL of the backend's store, as the backend reaches it; absent: it keeps everything in memory.
+    pub store: Option<String>,
 }
 
 #[derive(Debug)]

@@ -159,12 +159,18 @@ pub struct Peers {
     pub upstream: Peer,
 }
 
-/// The backend, listening on `port` of the site; 0 lets the system choose.
-pub fn backend(site: &Site, port: u16, internal_auth: &str) -> Service {
+/// The backend, listening on `port` of the site; 0 lets the system choose. `store` is the URL of what
+/// keeps its state, if anything does.
+pub fn backend(site: &Site, port: u16, internal_auth: &str, store: Option<&str>) -> Service {
     let mut service = server(Role::Backend, site, port);
     service
         .arguments
         .extend(["--internal-auth".to_owned(), internal_auth.to_owned()]);
+    if let Some(url) = store {
+        service
+            .arguments
+            .extend(["--store".to_owned(), url.to_owned()]);
+    }
     service
 }
 
@@ -274,11 +280,14 @@ mod tests {
     #[test]
     fn servers_listen_where_the_site_says() {
         let site = Site::loopback(Path::new("/tmp/lab"));
-        let service = backend(&site, 0, "user:password");
+        let service = backend(&site, 0, "user:password", None);
         let arguments = service.arguments.join(" ");
         let expected = "backend --listen 127.0.0.1:0 --address-file /tmp/lab/backend-address \
                         --internal-auth user:password";
         assert_eq!(arguments, expected);
+        let kept = backend(&site, 0, "user:password", Some("redis://localhost/3"));
+        let arguments = kept.arguments.join(" ");
+        assert_eq!(arguments, format!("{expected} --store redis://localhost/3"));
         let inside = upstream(&Site::container(), 3000).arguments.join(" ");
         assert!(inside.contains("0.0.0.0:3000"), "{inside}");
     }

@@ -12,116 +12,39 @@ mod client;
 mod compare;
 #[path = "golden/moment.rs"]
 mod moment;
+#[path = "golden/replay.rs"]
+mod replay;
 #[path = "golden/state.rs"]
 mod state;
 
-use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
-use serde_json::json;
-
-use case::{Case, Step};
 use client::Client;
-use moment::Moment;
-
-/// Cases that the backend does not answer yet, each with the reason. The test fails when one of
-/// them starts to pass, and when any other fails.
-const NOT_ANSWERED: [(&str, &str); 0] = [];
-
-/// The time of cases that do not set their own: in no period close to its start or end.
-const DEFAULT_MOMENT: i64 = 1_935_742_470;
+use lab::backend::{Backend, InternalAuth};
+use lab::http_server;
+use lab::precise_timer::PreciseTimer;
 
 #[tokio::test]
 async fn the_backend_answers_every_golden_case_that_is_not_listed() {
-    replay_all("golden/cases", 144, &NOT_ANSWERED).await;
+    let mut client = Client::connect(start_backend().await).await;
+    replay::replay_golden(&mut client).await;
 }
 
 #[tokio::test]
 async fn the_backend_answers_every_case_written_from_the_document() {
-    replay_all("own/cases", 40, &[]).await;
+    let mut client = Client::connect(start_backend().await).await;
+    replay::replay_all(&mut client, "own/cases", 40, &[]).await;
 }
 
-/// Replays the cases of a folder, of which there are at least so many, except for those known to fail.
-async fn replay_all(folder: &str, least: usize, not_answered: &[(&str, &str)]) {
-    let server = client::start_backend().await;
-    let mut client = Client::connect(server).await;
-    let known: BTreeSet<&str> = not_answered.iter().map(|(id, _)| *id).collect();
-    let cases = case::load_all(folder);
-    assert!(
-        cases.len() >= least,
-        "only {} cases were found",
-        cases.len()
-    );
-    let mut problems = Vec::new();
-    for (number, case) in cases.iter().enumerate() {
-        let case = case.numbered(1000 + number);
-        let found = replay(&mut client, &case).await;
-        match (found.is_empty(), known.contains(case.id.as_str())) {
-            (true, true) => problems.push(format!("{}: passes, take it off the list", case.id)),
-            (false, false) => problems.push(format!(
-                "{}: {}\n  {}",
-                case.id,
-                case.title,
-                found.join("\n  ")
-            )),
-            (true, false) | (false, true) => {}
-        }
-    }
-    assert!(
-        problems.is_empty(),
-        "{} of {} cases:\n{}",
-        problems.len(),
-        cases.len(),
-        problems.join("\n")
-    );
-}
-
-async fn replay(client: &mut Client, case: &Case) -> Vec<String> {
-    client.control("GET", "/control/reset", None).await;
-    let never = json!({
-        "counting": { "kind": "deferred", "lag": { "kind": "constant", "ms": 600_000 } },
-    });
-    client
-        .control("PUT", "/control/behaviour", Some(&never))
-        .await;
-    let mut moment = Moment(case.clock.unwrap_or(DEFAULT_MOMENT));
-    freeze(client, moment).await;
-    state::apply(client, &case.state).await;
-    let mut problems = Vec::new();
-    for (number, step) in case.steps.iter().enumerate() {
-        let (found, call) = match step {
-            Step::Settle { .. } => {
-                client.control("GET", "/control/settle", None).await;
-                continue;
-            }
-            Step::Clock { clock } => {
-                moment = Moment(*clock);
-                freeze(client, moment).await;
-                continue;
-            }
-            Step::Public { request, expect } => {
-                let answer = client.public(request).await;
-                (
-                    compare::differences(expect, &answer, moment),
-                    request.describe(),
-                )
-            }
-            Step::Internal { internal, expect } => {
-                let answer = client.internal(internal).await;
-                (
-                    compare::differences(expect, &answer, moment),
-                    internal.describe(),
-                )
-            }
-        };
-        if !found.is_empty() {
-            problems.push(format!("step {}: {call}", number + 1));
-            problems.extend(found);
-        }
-    }
-    problems
-}
-
-async fn freeze(client: &mut Client, moment: Moment) {
-    let target = format!("/control/clock?at={}", moment.0);
-    client.control("GET", &target, None).await;
+/// Starts a backend on a port that the system chooses; it ends with the test's runtime.
+async fn start_backend() -> SocketAddr {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = http_server::bind(any)
+        .await
+        .expect("a free port on loopback");
+    let address = listener.local_addr().expect("the listener is bound");
+    let auth = InternalAuth::parse(client::CREDENTIALS).expect("a user and a password");
+    let backend = Backend::new(auth, PreciseTimer::start());
+    tokio::spawn(backend.serve(listener, std::future::pending()));
+    address
 }

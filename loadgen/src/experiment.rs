@@ -270,6 +270,7 @@ impl Bench<'_> {
             server_exe: self.experiment.server_exe.clone(),
             listen: None,
             gateways: 1,
+            store: None,
         }
     }
 

@@ -313,6 +313,7 @@ impl Bench<'_> {
             server_exe: self.experiment.server_exe.clone(),
             listen: None,
             gateways: case.gateways,
+            store: None,
         })
     }
 }

@@ -151,8 +151,8 @@ impl Backend {
             Some(fate) if conduct.behaviour.applies_to(endpoint) => {
                 self.work_on(call, &conduct, fate, connection).await
             }
-            Some(Fate { lag, .. }) => (self.decide(call, lag), Manner::Whole),
-            None => (self.decide(call, None), Manner::Whole),
+            Some(Fate { lag, .. }) => (self.decide(call, lag).await, Manner::Whole),
+            None => (self.decide(call, None).await, Manner::Whole),
         }
     }
 
@@ -193,7 +193,7 @@ impl Backend {
         };
         let started = Instant::now();
         let answer = match fate.fault {
-            None | Some(Fault::Truncate) => self.decide(call, fate.lag),
+            None | Some(Fault::Truncate) => self.decide(call, fate.lag).await,
             Some(Fault::Fail) => {
                 self.statistics.effect(Effect::Failed);
                 public::failed(conduct.behaviour.error_status)

@@ -12,28 +12,32 @@
 //! | `GET /control/outages/begin` | times outages from now instead of from when the behaviour was set |
 //! | `GET`, `PUT /control/account` | what the Account Management stub serves |
 //! | `POST /control/population` | loads services and applications, document by document; answered by [`loaded`] |
+//!
+//! With a store that does not answer, those that need it answer 503.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tokio::task::JoinError;
 
 use super::Backend;
 use super::account::settings::AccountSettings;
 use super::ledger::calendar::UnixMillis;
 use super::ledger::usage::Amount;
+use super::ledger::{Ledger, Totals};
 use super::params::Params;
 use super::population::{LoadError, Loaded};
+use super::store::StoreError;
 use crate::behaviour::BackendBehaviour;
 
 /// The answer to a control call: a status and JSON.
 pub(super) type Reply = (u16, Value);
 
 /// The answer to the loading of a population, which happened elsewhere.
-pub(super) fn loaded(outcome: Result<Result<Loaded, LoadError>, JoinError>) -> Reply {
+pub(super) fn loaded(outcome: Result<Loaded, LoadError>) -> Reply {
     match outcome {
-        Ok(Ok(loaded)) => (200, json!({ "status": "ok", "loaded": loaded })),
-        Ok(Err(error)) => refused(error),
-        Err(_) => (500, json!({ "error": "loading was given up" })),
+        Ok(loaded) => (200, json!({ "status": "ok", "loaded": loaded })),
+        Err(LoadError::Store(error)) => unavailable(&error),
+        Err(error @ LoadError::GivenUp) => (500, json!({ "error": error.to_string() })),
+        Err(error) => refused(error),
     }
 }
 
@@ -45,8 +49,19 @@ fn done() -> Reply {
     (200, json!({ "status": "ok" }))
 }
 
+fn done_if(result: Result<(), StoreError>) -> Reply {
+    match result {
+        Ok(()) => done(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+fn unavailable(error: &StoreError) -> Reply {
+    (503, json!({ "error": error.to_string() }))
+}
+
 /// Carries a control call out; `path` is what comes after `/control`.
-pub(super) fn answer(
+pub(super) async fn answer(
     backend: &Backend,
     method: &str,
     path: &str,
@@ -55,15 +70,12 @@ pub(super) fn answer(
 ) -> Reply {
     match (method, path) {
         ("GET", "/clock") => clock(backend, query),
-        ("GET", "/settle") => {
-            backend.settle();
-            done()
-        }
-        ("GET", "/reset") => {
-            backend.reset();
-            done()
-        }
-        ("GET", "/stats") => (200, stats(backend)),
+        ("GET", "/settle") => done_if(backend.settle().await),
+        ("GET", "/reset") => done_if(backend.reset().await),
+        ("GET", "/stats") => match backend.ask(Ledger::totals).await {
+            Ok(totals) => (200, stats(backend, totals)),
+            Err(error) => unavailable(&error),
+        },
         ("GET", "/behaviour") => (200, json!(backend.behaviour())),
         ("PUT", "/behaviour") => match read(body).and_then(|behaviour| set(backend, behaviour)) {
             Ok(()) => (200, json!(backend.behaviour())),
@@ -123,13 +135,13 @@ fn clock(backend: &Backend, query: &str) -> Reply {
     }
 }
 
-fn stats(backend: &Backend) -> Value {
+fn stats(backend: &Backend, totals: Totals) -> Value {
     let mut applications = 0;
     for (_, book) in backend.ledger.directory.books() {
         applications += book.applications.len();
     }
-    let totals = backend.ledger.totals().into_iter();
     let usage: Map<String, Value> = totals
+        .into_iter()
         .map(|(service, metrics)| {
             let metrics: Map<String, Value> = metrics
                 .into_iter()
@@ -148,7 +160,7 @@ fn stats(backend: &Backend) -> Value {
             "applications": applications,
             "counters": backend.ledger.stored_counters(),
             "usage": usage,
-            "pending": backend.queue.len(),
+            "pending": backend.pending(),
         },
     })
 }

@@ -27,6 +27,13 @@ pub struct InternalCall<'a> {
     pub body: Value,
 }
 
+impl InternalCall<'_> {
+    /// Whether it changes nothing.
+    pub fn reads_only(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD")
+    }
+}
+
 /// Its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
@@ -71,6 +78,11 @@ impl Reply {
     /// The answer to a path that means nothing.
     pub fn unknown_path() -> Self {
         Self::new(404, "not_found").with("error", "Not found")
+    }
+
+    /// The answer while the store does not answer.
+    pub fn unavailable(reason: &str) -> Self {
+        Self::new(503, "error").with("error", reason)
     }
 
     fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -12,11 +12,12 @@ mod authorize;
 pub mod calendar;
 pub mod call;
 pub mod catalogue;
-mod counters;
+pub mod counters;
 pub mod directory;
 pub mod error;
 pub mod error_log;
 mod expansion;
+pub mod journal;
 pub mod reporting;
 mod sharded;
 pub mod status;
@@ -32,9 +33,10 @@ use std::sync::Arc;
 use self::authorize::Decision;
 use self::calendar::UnixMillis;
 use self::call::{AuthorizeCall, Caller, ReportCall, SentUsage, Transaction};
-use self::counters::Counters;
+use self::counters::{Asked, Change, Counters, Draft, Known};
 use self::directory::{Application, Directory, Service, ServiceBook};
 use self::error::CallError;
+use self::journal::Journal;
 use self::reporting::{Job, Work};
 use self::status::{Status, UsageReport};
 use self::usage::Amount;
@@ -43,9 +45,12 @@ use self::usage::Amount;
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Providers, services, tokens, applications, metrics and limits.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     counters: Counters,
 }
+
+/// Totals: service id to metric name to the sum over all applications.
+pub type Totals = BTreeMap<String, BTreeMap<String, Amount>>;
 
 /// A caller whose credentials are there and, if they are a token, valid.
 struct Admitted<'a> {
@@ -60,6 +65,38 @@ struct Addressed {
 }
 
 impl Ledger {
+    /// A ledger whose counters are kept elsewhere: calls run on its [`Self::draft`]s.
+    pub fn without_counters(journal: Journal) -> Self {
+        Self {
+            directory: Arc::new(Directory::noted_in(journal)),
+            counters: Counters::Draft(Draft::default()),
+        }
+    }
+
+    /// The same directory, with counters as far as they are known.
+    pub fn draft(&self, known: Known) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            counters: Counters::Draft(Draft::new(known)),
+        }
+    }
+
+    /// What was asked of this draft, if it did not know all of it: then what it decided is void.
+    pub fn missed(&self) -> Option<Asked> {
+        match &self.counters {
+            Counters::Draft(draft) => draft.missed(),
+            Counters::Memory(_) => None,
+        }
+    }
+
+    /// What was counted on this draft.
+    pub fn into_changes(self) -> Vec<Change> {
+        match self.counters {
+            Counters::Draft(draft) => draft.into_changes(),
+            Counters::Memory(_) => Vec::new(),
+        }
+    }
+
     /// Decides a call. An authorized authrep also gives what has to be counted.
     pub fn authorize(
         &self,
@@ -116,8 +153,12 @@ impl Ledger {
         })
     }
 
-    /// Counts accepted usage.
-    pub fn count(&self, job: Job, now: UnixMillis) {
+    /// Counts accepted usage, on a draft for what the directory holds now.
+    pub fn count(&self, mut job: Job, now: UnixMillis) {
+        if let Counters::Draft(_) = self.counters {
+            // The directory may have been read again since.
+            job.book = self.directory.book_or_new(&job.service);
+        }
         job.run(&self.counters, now);
     }
 
@@ -159,7 +200,7 @@ impl Ledger {
     }
 
     /// Total usage ever counted: service id to metric name to sum over all applications.
-    pub fn totals(&self) -> BTreeMap<String, BTreeMap<String, Amount>> {
+    pub fn totals(&self) -> Totals {
         let named = |book: &ServiceBook, service: &str| {
             let catalogue = book.catalogue.read();
             let totals = self.counters.totals(service).into_iter();

@@ -18,6 +18,7 @@ use super::ledger::calendar::Period;
 use super::ledger::catalogue::{Limit, Metric};
 use super::ledger::directory::{Activity, Application, DefaultService, Service};
 use super::ledger::reporting::Job;
+use super::store::StoreError;
 
 /// Why a population was not loaded to its end. What stands before the mistake is loaded.
 #[derive(Debug, Error)]
@@ -34,6 +35,12 @@ pub enum LoadError {
         /// What is wrong, and where.
         problem: serde_json::Error,
     },
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The thread that reads it is gone.
+    #[error("loading was given up")]
+    GivenUp,
     /// An application has used a metric that its service does not have.
     #[error(
         "document {number} of the population: application `{application}` has used `{metric}`, \

@@ -42,6 +42,15 @@ impl Route {
         }
     }
 
+    /// Whether usage may be accepted with it.
+    pub(super) fn may_count(self) -> bool {
+        match self {
+            Self::Authorize(flavour) => flavour.purpose == Purpose::AskAndCount,
+            Self::Report => true,
+            _ => false,
+        }
+    }
+
     fn exact(method: &str, path: &str) -> Self {
         let call = |purpose, oauth| Self::Authorize(Flavour { purpose, oauth });
         match (method, path) {
@@ -258,6 +267,14 @@ pub(super) fn failed(status: u16) -> Answer {
     Answer {
         content_type: CONTENT_TYPE,
         ..Answer::empty(status)
+    }
+}
+
+/// The answer while what the backend knows cannot be relied on.
+pub(super) fn unavailable(reason: &str) -> Answer {
+    Answer {
+        status: 503,
+        ..plain("text/plain", reason.to_owned())
     }
 }
 

@@ -55,8 +55,18 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Takes the job that is due first, only if it is due at `now` if given.
+    pub(super) fn take(&self, now: Option<Instant>) -> Option<T> {
+        self.waiting.lock().take(1, now).pop()
+    }
+
+    /// Whether as many jobs wait as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= CAPACITY
+    }
+
     /// Adds a job that someone takes after `lag`, and gives back how many wait now.
-    fn add(&self, job: T, lag: Duration) -> usize {
+    pub(super) fn add(&self, job: T, lag: Duration) -> usize {
         let due = Instant::now() + lag;
         let mut waiting = self.waiting.lock();
         let key = (due, waiting.arrivals);
@@ -97,7 +107,7 @@ impl<T> Queue<T> {
     }
 
     /// Resolves when a job is due.
-    async fn due(&self) {
+    pub(super) async fn due(&self) {
         loop {
             let Some((due, _)) = self.waiting.lock().first() else {
                 self.sooner.notified().await;

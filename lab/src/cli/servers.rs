@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::backend::population::LoadError;
+use crate::backend::store::StoreError;
+use crate::backend::store::redis::RedisStore;
 use crate::backend::{Backend, InternalAuth, InternalAuthError};
 use crate::http_server::{ServeError, bind, write_address};
 use crate::precise_timer::PreciseTimer;
@@ -41,6 +44,11 @@ pub enum ServerCommand {
         /// File of state documents to load before it listens, as `lab population` writes it
         #[arg(long, value_name = "FILE")]
         population: Option<PathBuf>,
+        /// Redis database that keeps counters, services and all the rest over restarts:
+        /// redis://HOST:PORT/DB or redis+unix:///PATH?db=DB. Without it everything is in memory and
+        /// ends with the process. See docs/BACKEND.md
+        #[arg(long, value_name = "URL")]
+        store: Option<Secret>,
     },
     /// Run the upstream, the protected API, alone
     Upstream {
@@ -119,6 +127,9 @@ pub enum ServerError {
         /// Where and why.
         source: LoadError,
     },
+    /// The backend's store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The system does not deliver signals.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
@@ -148,12 +159,19 @@ impl ServerCommand {
                 listen,
                 internal_auth,
                 population,
+                store,
             } => {
                 let auth = InternalAuth::parse(&internal_auth.0)?;
                 let end = stop_signal().map_err(ServerError::Signals)?;
-                let backend = Backend::new(auth, PreciseTimer::start());
+                let backend = match store {
+                    None => Backend::new(auth, PreciseTimer::start()),
+                    Some(Secret(url)) => {
+                        let store = Box::new(RedisStore::new(&url)?);
+                        Backend::with_store(auth, PreciseTimer::start(), store).await?
+                    }
+                };
                 if let Some(path) = population {
-                    load_population(&backend, path)?;
+                    load_population(&backend, path).await?;
                 }
                 let listener = listen.open().await?;
                 backend.serve(listener, end).await;
@@ -172,13 +190,13 @@ impl ServerCommand {
 }
 
 /// Nothing is served yet, so nothing is kept waiting.
-fn load_population(backend: &Backend, path: PathBuf) -> Result<(), ServerError> {
+async fn load_population(backend: &Arc<Backend>, path: PathBuf) -> Result<(), ServerError> {
     let started = Instant::now();
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(source) => return Err(ServerError::PopulationFile { path, source }),
     };
-    let loaded = backend.load_population(file);
+    let loaded = Arc::clone(backend).load_population(file).await;
     let loaded = loaded.map_err(|source| ServerError::Population { path, source })?;
     println!(
         "loaded {} services and {} applications in {:.1} s",

@@ -45,6 +45,10 @@ pub(super) struct Arguments {
     /// Where Envoy serves, instead of a free port on loopback.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Redis database that keeps the backend's state over restarts, as for `lab backend --store`;
+    /// with `--runtime docker` it is a container that has to reach it.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
     /// Print one JSON object once everything is ready.
     #[arg(long)]
     json: bool,
@@ -91,6 +95,7 @@ fn options(arguments: &Arguments) -> Result<LaunchOptions, CliError> {
         server_exe: std::env::current_exe().map_err(CliError::OwnPath)?,
         listen: arguments.listen,
         gateways: arguments.gateways,
+        store: arguments.store.clone(),
     })
 }
 

@@ -31,7 +31,9 @@ impl Lab {
         let site = self.site();
         let service = match role {
             Role::Upstream => topology::upstream(&site, port),
-            Role::Backend | Role::Envoy(_) => topology::backend(&site, port, INTERNAL_AUTH),
+            Role::Backend | Role::Envoy(_) => {
+                topology::backend(&site, port, INTERNAL_AUTH, self.wiring.store())
+            }
         };
         let address = self.start(&service).await?;
         self.addresses.insert(role, address);

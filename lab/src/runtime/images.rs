@@ -97,6 +97,7 @@ mod tests {
             &site,
             Containers::port(Role::Backend),
             INTERNAL_AUTH,
+            None,
         ));
         check(&topology::upstream(&site, Containers::port(Role::Upstream)));
     }

@@ -25,6 +25,7 @@ pub(super) struct Wiring {
     plugin: Option<GatewayPlugin>,
     gateways: u16,
     listen: Option<SocketAddr>,
+    store: Option<String>,
 }
 
 impl Wiring {
@@ -37,6 +38,7 @@ impl Wiring {
             scenario,
             gateways: options.gateways.max(1),
             listen: options.listen,
+            store: options.store.clone(),
         })
     }
 
@@ -70,6 +72,11 @@ impl Wiring {
             listen.set_port(listen.port().saturating_add(index));
         }
         Some(listen)
+    }
+
+    /// Where the backend keeps its state, if not in memory.
+    pub(super) fn store(&self) -> Option<&str> {
+        self.store.as_deref()
     }
 
     pub(super) fn peers(

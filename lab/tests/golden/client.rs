@@ -10,28 +10,13 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use lab::backend::{Backend, InternalAuth};
-use lab::http_server;
-use lab::precise_timer::PreciseTimer;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::case::{InternalRequest, PublicRequest};
 
-const CREDENTIALS: &str = "golden:cases";
-
-/// Starts a backend on a port that the system chooses; it ends with the test's runtime.
-pub(crate) async fn start_backend() -> SocketAddr {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = http_server::bind(any)
-        .await
-        .expect("a free port on loopback");
-    let address = listener.local_addr().expect("the listener is bound");
-    let auth = InternalAuth::parse(CREDENTIALS).expect("a user and a password");
-    let backend = Backend::new(auth, PreciseTimer::start());
-    tokio::spawn(backend.serve(listener, std::future::pending()));
-    address
-}
+/// User and password of the internal API.
+pub(crate) const CREDENTIALS: &str = "golden:cases";
 
 /// What came back.
 pub(crate) struct Answer {
@@ -132,10 +117,19 @@ impl Client {
 
     /// A call of the control API, which has to succeed.
     pub(crate) async fn control(&mut self, method: &str, target: &str, json: Option<&Value>) {
-        let body = json.map_or(String::new(), Value::to_string);
-        let answer = self
-            .send(method, target, &BTreeMap::new(), body.into())
-            .await;
+        let answer = self.control_answer(method, target, json).await;
         assert_eq!(answer.status, 200, "{method} {target}: {:?}", answer.body);
+    }
+
+    /// The answer to a call of the control API.
+    pub(crate) async fn control_answer(
+        &mut self,
+        method: &str,
+        target: &str,
+        json: Option<&Value>,
+    ) -> Answer {
+        let body = json.map_or(String::new(), Value::to_string);
+        self.send(method, target, &BTreeMap::new(), body.into())
+            .await
     }
 }

@@ -18,6 +18,7 @@ pub(crate) fn passthrough(runtime: RuntimeKind) -> LaunchOptions {
         server_exe: PathBuf::from(env!("CARGO_BIN_EXE_lab")),
         listen: None,
         gateways: 1,
+        store: None,
     }
 }
 

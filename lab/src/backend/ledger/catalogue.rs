@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::calendar::Period;
 use super::error::CallError;
+use super::journal::{Record, Scribe};
 use super::usage::{Amount, Delta, Entry, SentEntry, is_stripped};
 
 /// A metric of a service.
@@ -40,9 +41,28 @@ pub struct Catalogue {
     metrics: HashMap<Arc<str>, Metric>,
     ids_by_name: HashMap<Arc<str>, Arc<str>>,
     limits_by_plan: HashMap<Box<str>, Vec<Limit>>,
+    scribe: Scribe,
 }
 
 impl Catalogue {
+    /// An empty catalogue whose changes are noted.
+    pub fn new(scribe: Scribe) -> Self {
+        Self {
+            scribe,
+            ..Self::default()
+        }
+    }
+
+    fn note_metric(&self, id: &str) {
+        self.scribe
+            .note(|service| Record::Metric(service, id.to_owned()));
+    }
+
+    fn note_limit(&self, plan: &str, metric: &str, period: Period) {
+        self.scribe
+            .note(|service| Record::Limit(service, plan.to_owned(), metric.to_owned(), period));
+    }
+
     /// The metric with this id.
     pub fn metric(&self, id: &str) -> Option<&Metric> {
         self.metrics.get(id)
@@ -50,6 +70,7 @@ impl Catalogue {
 
     /// Adds a metric, or gives an existing one another name or parent.
     pub fn put_metric(&mut self, metric: Metric) {
+        self.note_metric(&metric.id);
         if let Some(previous) = self.metrics.get(&metric.id) {
             self.ids_by_name.remove(&previous.name);
         }
@@ -60,6 +81,7 @@ impl Catalogue {
 
     /// Removes a metric; whether there was one.
     pub fn remove_metric(&mut self, id: &str) -> bool {
+        self.note_metric(id);
         let Some(metric) = self.metrics.remove(id) else {
             return false;
         };
@@ -85,6 +107,7 @@ impl Catalogue {
 
     /// Sets a limit.
     pub fn put_limit(&mut self, plan: &str, limit: Limit) {
+        self.note_limit(plan, &limit.metric, limit.period);
         let limits = self.limits_by_plan.entry(plan.into()).or_default();
         match position(limits, &limit.metric, limit.period) {
             Ok(index) => limits[index] = limit,
@@ -94,6 +117,7 @@ impl Catalogue {
 
     /// Removes a limit, if there is one.
     pub fn remove_limit(&mut self, plan: &str, metric: &str, period: Period) {
+        self.note_limit(plan, metric, period);
         if let Some(limits) = self.limits_by_plan.get_mut(plan)
             && let Ok(index) = position(limits, metric, period)
         {

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::catalogue::Catalogue;
 use super::error_log::ErrorLog;
+use super::journal::{Journal, Record, Scribe};
 use super::sharded::Sharded;
 
 /// A service, as the internal API sets it.
@@ -82,7 +83,7 @@ pub struct Application {
 
 /// Everything kept for one service id. Metrics, limits and applications can be written before the
 /// service itself is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ServiceBook {
     service: RwLock<Option<Arc<Service>>>,
     /// Metrics and limits.
@@ -96,6 +97,17 @@ pub struct ServiceBook {
 }
 
 impl ServiceBook {
+    fn new(journal: &Journal, service: &str) -> Self {
+        let scribe = Scribe::new(journal, service);
+        Self {
+            service: RwLock::default(),
+            catalogue: RwLock::new(Catalogue::new(scribe.clone())),
+            applications: Sharded::new(scribe.clone(), Record::Application),
+            user_keys: Sharded::new(scribe.clone(), Record::UserKey),
+            errors: Mutex::new(ErrorLog::new(scribe)),
+        }
+    }
+
     /// The service, if it exists.
     pub fn service(&self) -> Option<Arc<Service>> {
         self.service.read().clone()
@@ -148,9 +160,33 @@ pub struct Directory {
     books: RwLock<BTreeMap<String, Arc<ServiceBook>>>,
     providers: RwLock<HashMap<String, Provider>>,
     tokens: RwLock<HashMap<String, HashSet<String>>>,
+    journal: Journal,
 }
 
 impl Directory {
+    /// An empty directory whose changes are noted.
+    pub fn noted_in(journal: Journal) -> Self {
+        Self {
+            journal,
+            ..Self::default()
+        }
+    }
+
+    /// Where changes are noted.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Takes the content of another directory in place of its own, in one step.
+    pub fn become_like(&self, other: Self) {
+        let mut books = self.books.write();
+        let mut providers = self.providers.write();
+        let mut tokens = self.tokens.write();
+        *books = other.books.into_inner();
+        *providers = other.providers.into_inner();
+        *tokens = other.tokens.into_inner();
+    }
+
     /// What is kept for a service id, if anything is.
     pub fn book(&self, service: &str) -> Option<Arc<ServiceBook>> {
         self.books.read().get(service).cloned()
@@ -162,7 +198,8 @@ impl Directory {
             return book;
         }
         let mut books = self.books.write();
-        books.entry(service.to_owned()).or_default().clone()
+        let book = || Arc::new(ServiceBook::new(&self.journal, service));
+        books.entry(service.to_owned()).or_insert_with(book).clone()
     }
 
     /// Every service id with what is kept for it.
@@ -179,7 +216,10 @@ impl Directory {
         let book = self.book_or_new(&service.id);
         let mut providers = self.providers.write();
         let previous = book.service.write().replace(Arc::new(service.clone()));
+        self.journal.note(|| Record::Service(service.id.clone()));
+        self.note_default(&service.provider_key);
         let was_default = previous.map(|previous| {
+            self.note_default(&previous.provider_key);
             let was_default = is_default(&providers, &previous.provider_key, &previous.id);
             forget(&mut providers, &previous);
             was_default
@@ -213,6 +253,8 @@ impl Directory {
         }
         forget(&mut providers, &service);
         *book.service.write() = None;
+        self.journal.note(|| Record::Service(id.to_owned()));
+        self.note_default(&service.provider_key);
         ServiceRemoval::Removed
     }
 
@@ -246,8 +288,11 @@ impl Directory {
                 let mut renamed = Service::clone(&service);
                 renamed.provider_key = new.to_owned();
                 *self.book_or_new(id).service.write() = Some(Arc::new(renamed));
+                self.journal.note(|| Record::Service(id.clone()));
             }
         }
+        self.note_default(old);
+        self.note_default(new);
         providers.insert(new.to_owned(), provider);
         Ok(())
     }
@@ -257,6 +302,7 @@ impl Directory {
         let mut tokens = self.tokens.write();
         let services = tokens.entry(token.to_owned()).or_default();
         services.insert(service.to_owned());
+        self.note_token(token, service);
     }
 
     /// Removes a service token; whether there was one.
@@ -266,6 +312,7 @@ impl Directory {
             return false;
         };
         let existed = services.remove(service);
+        self.note_token(token, service);
         if services.is_empty() {
             tokens.remove(token);
         }
@@ -285,6 +332,16 @@ impl Directory {
         self.books.write().clear();
         self.providers.write().clear();
         self.tokens.write().clear();
+    }
+
+    fn note_default(&self, provider_key: &str) {
+        self.journal
+            .note(|| Record::Default(provider_key.to_owned()));
+    }
+
+    fn note_token(&self, token: &str, service: &str) {
+        self.journal
+            .note(|| Record::Token(token.to_owned(), service.to_owned()));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The ledger as a whole, call by call, with time as an argument.
 
+use std::borrow::Cow;
+
 use super::calendar::Period;
 use super::call::{Options, Purpose};
 use super::status::Denial;
@@ -130,7 +132,10 @@ impl Fixture {
         self.ledger.count(job, self.now());
         let book = self.ledger.directory.book("s").expect("the service");
         let errors = book.errors.lock();
-        errors.page(1, 1).first().map(|error| error.code)
+        errors.page(1, 1).first().map(|error| match error.code {
+            Cow::Borrowed(code) => code,
+            Cow::Owned(_) => panic!("{error:?} came from a store"),
+        })
     }
 }
 

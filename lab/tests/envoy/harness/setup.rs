@@ -109,6 +109,7 @@ impl Setup {
             server_exe: server_exe(),
             listen: None,
             gateways: 1,
+            store: None,
         })
         .await?;
         let gateway = Gateway {
