@@ -7,7 +7,7 @@ use lab::backend::ledger::call::{
 };
 use lab::backend::ledger::catalogue::{Limit, Metric};
 use lab::backend::ledger::usage::SentEntry;
-use lab::backend::population::Population;
+use lab::backend::population;
 use serde_json::json;
 
 /// Metrics: id, name, parent id.
@@ -30,13 +30,13 @@ pub(crate) fn ledger(services: &[&str]) -> Ledger {
             .iter()
             .map(|id| json!({ "service_id": service, "id": id, "state": "active", "plan_id": "p" }))
             .collect();
-        let population: Population = serde_json::from_value(json!({
+        let document = json!({
             "services": [{ "id": service, "provider_key": "k", "state": "active" }],
             "service_tokens": [{ "token": "t", "service_id": service }],
             "applications": applications,
-        }))
-        .expect("a well-formed population");
-        population.load_into(&ledger);
+        })
+        .to_string();
+        population::load(document.as_bytes(), &ledger, |_| {}).expect("a well-formed population");
         let book = ledger.directory.book(service).expect("it was loaded");
         let mut catalogue = book.catalogue.write();
         for (id, name, parent) in METRICS {
