@@ -208,7 +208,9 @@ impl Backend {
     ) -> Result<Loaded, LoadError> {
         let runtime = Handle::current();
         let loading = tokio::task::spawn_blocking(move || {
-            runtime.block_on(self.change(|ledger| {
+            // The runtime's own way to wait would not allow the reader to block.
+            let _entered = runtime.enter();
+            futures::executor::block_on(self.change(|ledger| {
                 population::load(documents, ledger, |job| match &self.keeper {
                     None => self.count(job),
                     Some(_) => drop(self.queue.add(job, Duration::ZERO)),

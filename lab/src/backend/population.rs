@@ -397,7 +397,7 @@ mod tests {
             "{\"applications\":[{\"service_id\":\"s\"}]}",
             &["`id`", "line 3"],
         );
-        check("7", &["line 3"]);
+        check(r#""7""#, &["line 3"]);
         check(
             r#"{"usage_limits":[{"service_id":"s","plan_id":"p","metric_id":"1","period":"fortnight","value":1}]}"#,
             &["`fortnight`", "line 3"],
