@@ -1,0 +1,172 @@
+//! Taking a reading into a slot.
+//!
+//! Owns [`Slot::install`]. What a reading says about a window that is over is ignored; a plan that
+//! changed keeps what was handed out of the limits that it still has.
+
+use super::{Holder, KEEP_MS, LimitId, MAX_LIMITS, Shape, Slot, SlotLimit, Tag};
+use crate::lease::terms::Terms;
+use crate::record::LimitReading;
+use crate::time::UnixMillis;
+
+/// A reading, and whose.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Whose reading it is.
+    pub tag: Tag,
+    /// What the backend said.
+    pub limits: &'a [LimitReading],
+    /// When it was asked.
+    pub asked_at: UnixMillis,
+}
+
+/// What the sync side knows of this gateway's own usage of one limit, and of its counter. All are
+/// lower bounds, so 0, which is all that a newcomer knows, is always right.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Own {
+    /// The end of the window.
+    pub ends: UnixMillis,
+    /// Contained in every reading that any gateway uses now.
+    pub settled: u64,
+    /// Admitted at least one horizon ago.
+    pub used: u64,
+    /// Read at least two horizons ago.
+    pub earlier: u64,
+}
+
+impl Slot {
+    /// The slot after a reading: a new one, or `known` brought up to date. `None` when there is
+    /// nothing to write: the reading is no newer, or has too many limits.
+    pub fn install(
+        known: Option<Self>,
+        source: Source<'_>,
+        own: &[Own],
+        now: UnixMillis,
+        terms: &Terms,
+    ) -> Option<Self> {
+        if source.limits.len() > MAX_LIMITS {
+            return None;
+        }
+        let mut known = known.filter(|slot| slot.tag == source.tag);
+        if let Some(slot) = &mut known {
+            if source.asked_at <= slot.asked_at {
+                return None;
+            }
+            slot.roll(now, terms);
+        }
+        let born = known.as_ref().map_or(source.asked_at, |slot| slot.born);
+        let ids: Vec<LimitId> = source
+            .limits
+            .iter()
+            .map(|limit| LimitId::of(&limit.metric, limit.period))
+            .collect();
+        let places: Vec<Option<usize>> = ids
+            .iter()
+            .map(|id| {
+                let mut limits = known.iter().flat_map(|slot| &slot.limits);
+                limits.position(|limit| limit.id == *id)
+            })
+            .collect();
+        let limits = source.limits.iter().zip(&ids).zip(&places);
+        let limits = limits.enumerate().map(|(n, ((reading, id), place))| {
+            let old = known.as_ref().zip(*place);
+            let old = old.and_then(|(slot, place)| slot.limits.get(place));
+            let mut limit = match old {
+                Some(old) => updated(old, reading, source.asked_at, own.get(n), terms),
+                None => fresh(*id, reading, source.asked_at, now),
+            };
+            limit.weigh(terms);
+            limit
+        });
+        let limits: Vec<SlotLimit> = limits.collect();
+        let windows_kept: Vec<bool> = limits
+            .iter()
+            .zip(&places)
+            .map(|(limit, place)| {
+                let old = known.as_ref().zip(*place);
+                old.and_then(|(slot, place)| slot.limits.get(place))
+                    .is_some_and(|old| old.window == limit.window)
+            })
+            .collect();
+        let holders = known.iter().flat_map(|slot| &slot.holders);
+        let holders = holders.map(|holder| Holder {
+            generation: holder.generation,
+            until: holder.until,
+            leased: places
+                .iter()
+                .zip(&windows_kept)
+                .map(|(place, kept)| {
+                    let leased = place.and_then(|place| holder.leased.get(place));
+                    leased.filter(|_| *kept).copied().unwrap_or_default()
+                })
+                .collect(),
+        });
+        Some(Self {
+            tag: source.tag,
+            shape: Shape::of(ids.iter().copied()),
+            born,
+            asked_at: source.asked_at,
+            kept_until: now.plus_ms(KEEP_MS),
+            holders: holders.collect(),
+            limits,
+        })
+    }
+}
+
+fn fresh(id: LimitId, reading: &LimitReading, asked_at: UnixMillis, now: UnixMillis) -> SlotLimit {
+    // An answer of a window that ended on the way says that nothing is used in the next.
+    let is_over = reading.window.is_over(now);
+    let window = if is_over {
+        reading.period.window(now)
+    } else {
+        reading.window
+    };
+    let read = if is_over { 0 } else { reading.current };
+    SlotLimit {
+        id,
+        period: reading.period,
+        window,
+        max: reading.max,
+        read,
+        asked_at,
+        elsewhere: read,
+        settled: 0,
+        used: 0,
+        earlier: 0,
+        cap: 0,
+        firm: 0,
+        granted: 0,
+        carry: 0,
+    }
+}
+
+fn updated(
+    old: &SlotLimit,
+    reading: &LimitReading,
+    asked_at: UnixMillis,
+    own: Option<&Own>,
+    terms: &Terms,
+) -> SlotLimit {
+    let mut limit = old.clone();
+    limit.max = reading.max;
+    if reading.window.start < old.window.start {
+        return limit;
+    }
+    if reading.window.start > old.window.start {
+        limit.enter(reading.window, reading.current, asked_at);
+        return limit;
+    }
+    if let Some(own) = own.filter(|own| own.ends == old.window.end) {
+        limit.settled = old.settled.max(own.settled);
+        limit.used = old.used.max(own.used);
+        limit.earlier = old.earlier.max(own.earlier);
+    }
+    limit.read = reading.current;
+    limit.asked_at = asked_at;
+    if terms.is_alone() {
+        // What others used lies between these, whatever of our own the reading contains.
+        let least = limit.read.saturating_sub(limit.granted);
+        let most = limit.read.saturating_sub(limit.settled.min(limit.granted));
+        limit.elsewhere = old.elsewhere.clamp(least, most);
+    }
+    limit
+}

@@ -1,0 +1,111 @@
+//! What one worker may admit without asking anybody.
+//!
+//! Owns [`Wallet`]. Must not know slots or the shared data they lie in.
+
+use super::slot::Shape;
+use crate::quota::Demand;
+use crate::time::UnixMillis;
+
+/// The tokens of one limit.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Purse {
+    /// What may still be admitted.
+    pub tokens: u64,
+    /// What this worker leased in the window and did not return; `leased - tokens` was admitted.
+    pub leased: u64,
+    /// The end of the window.
+    pub ends: UnixMillis,
+}
+
+/// What a worker holds of one application, limit by limit in the order of its record. Small: a header
+/// of 48 bytes and 24 bytes for each limit.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Wallet {
+    pub(super) purses: Box<[Purse]>,
+    /// The slot that the tokens are from.
+    pub(super) born: UnixMillis,
+    /// The limits that the purses are of, if any.
+    pub(super) shape: Option<Shape>,
+    /// From then on nothing in it may be used.
+    pub(super) valid_until: UnixMillis,
+}
+
+/// What a worker admitted of one limit in one window, for usage messages: cumulative, so that whoever
+/// missed earlier ones knows all with the next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct Spent {
+    /// The end of the window.
+    pub ends: UnixMillis,
+    /// How much of what this worker leased it used.
+    pub amount: u64,
+}
+
+impl Wallet {
+    /// Takes what the demands ask for, all of it or nothing. False when the tokens do not suffice or
+    /// are not valid any more: then more has to be leased. A demand of 0 passes where there is any
+    /// token, since then the counter is not over the limit.
+    pub fn spend(&mut self, demands: &[Demand], now: UnixMillis) -> bool {
+        if now >= self.valid_until {
+            return false;
+        }
+        let suffices = demands.iter().all(|demand| {
+            self.purses
+                .get(demand.limit)
+                .is_some_and(|purse| purse.tokens >= demand.amount.max(1))
+        });
+        if suffices {
+            self.take(demands);
+        }
+        suffices
+    }
+
+    pub(super) fn take(&mut self, demands: &[Demand]) {
+        for demand in demands {
+            if let Some(purse) = self.purses.get_mut(demand.limit) {
+                purse.tokens = purse.tokens.saturating_sub(demand.amount);
+            }
+        }
+    }
+
+    /// Empties the wallet, because a slot took its tokens back. What was admitted stays known.
+    pub fn returned(&mut self) {
+        for purse in &mut self.purses {
+            purse.leased = purse.leased.saturating_sub(purse.tokens);
+            purse.tokens = 0;
+        }
+        self.valid_until = UnixMillis(0);
+    }
+
+    /// The limits and their order.
+    pub fn shape(&self) -> Option<Shape> {
+        self.shape
+    }
+
+    /// Whether there are tokens to return.
+    pub fn holds_tokens(&self) -> bool {
+        self.purses.iter().any(|purse| purse.tokens > 0)
+    }
+
+    /// Which life of the slot the tokens are from: goes with the statement.
+    pub fn born(&self) -> UnixMillis {
+        self.born
+    }
+
+    /// Until when its tokens may be used.
+    pub fn valid_until(&self) -> UnixMillis {
+        self.valid_until
+    }
+
+    /// The tokens, limit by limit.
+    pub fn purses(&self) -> &[Purse] {
+        &self.purses
+    }
+
+    /// The statement of what was admitted so far.
+    pub fn statement(&self) -> impl Iterator<Item = Spent> + '_ {
+        self.purses.iter().map(|purse| Spent {
+            ends: purse.ends,
+            amount: purse.leased.saturating_sub(purse.tokens),
+        })
+    }
+}
