@@ -15,7 +15,7 @@ use std::rc::Rc;
 use authcache::callout::CallOutcome;
 use authcache::config::Settings;
 use authcache::filter_flow::{FilterFlow, FlightId, Resumption};
-use authcache::wire::RefreshMessage;
+use authcache::wire::News;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
@@ -88,7 +88,15 @@ impl RootState {
         host::start_ticks();
         let name = queue::worker_name(vm.worker.generation(), self.context_id);
         self.queue = queue::register(&name);
+        self.tell_queue();
         vm.stats();
+    }
+
+    /// Tells the flow where other workers send their answers to.
+    fn tell_queue(&mut self) {
+        if let (Some(flow), Some(queue)) = (&mut self.flow, self.queue) {
+            flow.set_queue(queue.0);
+        }
     }
 
     /// Asks the root to make the calls that wait. Without a queue the next tick makes them.
@@ -104,16 +112,24 @@ impl RootState {
         let Some(flow) = &mut self.flow else {
             return resumptions;
         };
-        while let Some((flight, callout)) = flow.next_callout() {
+        while let Some((flight, callout)) = flow.next_callout(&mut vm.worker, host::now()) {
             match host::callout::send(&callout) {
                 Some(token) => {
                     self.calls.insert(token, flight);
                 }
                 None => {
-                    let failed = &CallOutcome::Failed;
+                    let failed = &CallOutcome::Unsent;
                     let now = host::now();
                     resumptions.extend(flow.on_outcome(&mut vm.worker, flight, failed, now));
                 }
+            }
+        }
+        while let Some((queue, news)) = flow.next_message() {
+            match news.encode() {
+                Ok(bytes) => {
+                    queue::send(QueueId(queue), &bytes);
+                }
+                Err(error) => log::error!("an answer for a worker cannot be written: {error}"),
             }
         }
         resumptions
@@ -126,16 +142,20 @@ impl RootState {
             .move_gauge(Gauge::Waiters, difference(waiting, before));
     }
 
-    fn take_news(&mut self, vm: &mut Vm, message: &[u8]) {
-        if message == queue::WAKE_UP {
-            return;
-        }
-        let Some(flow) = &self.flow else {
-            return;
+    fn take_news(&mut self, vm: &mut Vm, message: &[u8]) -> Vec<Resumption> {
+        let Some(flow) = self.flow.as_mut().filter(|_| message != queue::WAKE_UP) else {
+            return Vec::new();
         };
-        match RefreshMessage::decode(message) {
-            Ok(news) => flow.on_refresh(&mut vm.worker, &news, host::now()),
-            Err(error) => log::warn!("news from the sync side are not understood: {error}"),
+        match News::decode(message) {
+            Ok(News::Refresh(news)) => {
+                flow.on_refresh(&mut vm.worker, &news, host::now());
+                Vec::new()
+            }
+            Ok(News::Answer(answer)) => flow.on_answer(&mut vm.worker, &answer, host::now()),
+            Err(error) => {
+                log::warn!("news are not understood: {error}");
+                Vec::new()
+            }
         }
     }
 }
@@ -162,6 +182,9 @@ impl Drop for FilterRoot {
     fn drop(&mut self) {
         self.with_flow(|state, vm| {
             if state.started {
+                if let Some(flow) = &mut state.flow {
+                    flow.on_end(&mut vm.worker, host::now());
+                }
                 vm.hand_over(state.queue);
                 vm.publish();
             }
@@ -184,6 +207,7 @@ impl RootContext for FilterRoot {
         match self.state.try_borrow_mut() {
             Ok(mut state) => {
                 state.flow = flow;
+                state.tell_queue();
                 state.flow.is_some()
             }
             Err(_) => false,
@@ -208,12 +232,13 @@ impl RootContext for FilterRoot {
             // After a reload the queue of the VM before may still wake this one up: what it holds
             // is for nobody.
             let is_own = state.queue == Some(QueueId(queue));
+            let mut resumptions = Vec::new();
             while let Some(message) = queue::receive(QueueId(queue)) {
                 if is_own {
-                    state.take_news(vm, &message);
+                    resumptions.extend(state.take_news(vm, &message));
                 }
             }
-            Vec::new()
+            resumptions
         });
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod callout;
 pub(crate) mod queue;
 mod random;
 pub(crate) mod request;
+pub(crate) mod shared;
 pub(crate) mod stats;
 pub(crate) mod stream;
 

@@ -3,14 +3,16 @@
 //! Owns its callbacks. Must not decide what is reported or refreshed, or when.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use authcache::callout::CallOutcome;
 use authcache::sync_flow::{LossCause, SyncFlow, SyncSettings, SyncStep};
 use authcache::time::UnixMillis;
-use authcache::wire::UsageMessage;
+use authcache::wire::{News, UsageMessage};
 use proxy_wasm::traits::{Context, RootContext};
 
 use crate::host::queue::{self, QueueId};
+use crate::host::shared::HostShared;
 use crate::host::stats::{Gauge, Stats};
 use crate::host::{self};
 
@@ -23,6 +25,7 @@ const MAX_MESSAGES: usize = 256;
 pub(crate) struct SingletonRoot {
     flow: SyncFlow,
     calls: BTreeMap<u32, u64>,
+    shown_uncertainty: u64,
     /// There from the first tick on: a VM that only checks the configuration has none.
     running: Option<Running>,
 }
@@ -36,8 +39,9 @@ struct Running {
 impl SingletonRoot {
     pub(crate) fn new() -> Self {
         Self {
-            flow: SyncFlow::new(host::seed()),
+            flow: SyncFlow::new(host::seed(), Rc::new(HostShared)),
             calls: BTreeMap::new(),
+            shown_uncertainty: 0,
             running: None,
         }
     }
@@ -85,9 +89,9 @@ impl SingletonRoot {
                     Some(token) => {
                         self.calls.insert(token, id);
                     }
-                    None => steps.extend(self.flow.on_outcome(id, &CallOutcome::Failed, now)),
+                    None => steps.extend(self.flow.on_outcome(id, &CallOutcome::Unsent, now)),
                 },
-                SyncStep::Send { queue, message } => match message.encode() {
+                SyncStep::Send { queue, message } => match News::Refresh(message).encode() {
                     Ok(bytes) => {
                         queue::send(QueueId(queue), &bytes);
                     }
@@ -114,10 +118,17 @@ impl SingletonRoot {
         let Some(running) = &self.running else {
             return;
         };
-        running.stats.publish(&self.flow.counters.take());
-        running
-            .stats
-            .lower(Gauge::UsagePending, self.flow.take_settled());
+        let stats = &running.stats;
+        stats.publish(&self.flow.counters.take());
+        stats.raise(Gauge::UsagePending, self.flow.take_buried());
+        stats.lower(Gauge::UsagePending, self.flow.take_settled());
+        let uncertainty = self.flow.uncertainty();
+        let before = std::mem::replace(&mut self.shown_uncertainty, uncertainty);
+        stats.raise(Gauge::Uncertainty, uncertainty.saturating_sub(before));
+        stats.lower(Gauge::Uncertainty, before.saturating_sub(uncertainty));
+        for per_mille in self.flow.take_overshoots() {
+            stats.record_overshoot(per_mille);
+        }
     }
 }
 

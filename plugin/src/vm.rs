@@ -5,10 +5,12 @@
 //! survive, everything starts from nothing.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use authcache::worker::WorkerState;
 
 use crate::host::queue::{self, QueueId};
+use crate::host::shared::HostShared;
 use crate::host::stats::{Gauge, Stats};
 use crate::host::{self};
 
@@ -39,7 +41,7 @@ pub(crate) fn with<R>(action: impl FnOnce(&mut Vm) -> R) -> Option<R> {
 impl Vm {
     fn new() -> Self {
         Self {
-            worker: WorkerState::new(host::seeds()),
+            worker: WorkerState::new(host::seeds(), Rc::new(HostShared)),
             stats: None,
             vm_id: host::vm_id(),
             usage_queue: None,

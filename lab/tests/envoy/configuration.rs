@@ -18,7 +18,7 @@ fn mistakes() -> [(Value, &'static str); 6] {
             json!({ "cache": { "ttl": { "soft": 30 } } }),
             "cache.ttl.soft",
         ),
-        (json!({ "cache": { "mode": "strict" } }), "cache.mode"),
+        (json!({ "cache": { "mode": "strickt" } }), "cache.mode"),
         (
             json!({ "backend": { "upstream": { "url": "backend" } } }),
             "backend.upstream.url",

@@ -71,6 +71,16 @@ async fn a_hit_by_a_key_in_the_query_reads_the_path_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hit_from_a_lease_costs_what_any_hit_costs() {
+    let setup = Setup::new(population()).never_flushing();
+    let setup = setup.cache(json!({ "mode": "balanced" }));
+    let gateway = warm(setup, &Request::user("/hello", "ada")).await;
+    let read_more: [&[&str]; 4] = [&ARRIVAL, &FOUND, &FOUND, &END];
+    check(&gateway, 200, Request::user("/hello", "ada"), &read_more).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hit_by_a_key_in_a_header_reads_one_header_more() {
     let gateway = start(json!({ "user_key": [{ "header": { "keys": ["x-user-key"] } }] })).await;
     let request = Request::get(KEYS, "/hello").header("x-user-key", "ada");

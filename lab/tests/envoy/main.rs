@@ -18,6 +18,7 @@ mod hierarchy;
 mod host_calls;
 mod hostile_backend;
 mod hostile_clients;
+mod leases;
 mod limits;
 mod metrics;
 mod off;

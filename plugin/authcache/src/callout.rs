@@ -44,9 +44,18 @@ pub enum CallOutcome {
         /// The body.
         body: Vec<u8>,
     },
-    /// It could not be sent, or was reset.
+    /// It was sent, and what became of it is not known: a reset.
     Failed,
+    /// It could not be sent.
+    Unsent,
 }
+
+/// What Envoy says for a connection that ended, beside the status 503. It says the same, with other
+/// reasons, for one that never began.
+const ENDED: [&[u8]; 2] = [
+    b"reset reason: connection termination",
+    b"reset reason: remote reset",
+];
 
 /// What an answer to a question comes down to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,11 +93,27 @@ impl CallOutcome {
         }
     }
 
+    /// Whether the call may have been carried out although no answer says so. A proxy's 504 stands
+    /// for a deadline that passed after the call was sent, its 503 mostly for one that was not.
+    pub fn may_have_counted(&self) -> bool {
+        match self {
+            Self::Unsent => false,
+            Self::Failed => true,
+            Self::Answered { status, body, .. } => match status {
+                502 | 504 => true,
+                503 => ENDED
+                    .iter()
+                    .any(|text| body.windows(text.len()).any(|part| part == *text)),
+                _ => false,
+            },
+        }
+    }
+
     /// The answer to a report; `None` when there is none to go by.
     pub fn report_reply(&self) -> Option<ReportAnswer> {
         match self {
             Self::Answered { status, body, .. } => response::parse_report(*status, body).ok(),
-            Self::Failed => None,
+            Self::Failed | Self::Unsent => None,
         }
     }
 }
@@ -101,6 +126,7 @@ impl std::fmt::Debug for CallOutcome {
                 write!(f, "Answered({status}, {} bytes)", body.len())
             }
             Self::Failed => f.write_str("Failed"),
+            Self::Unsent => f.write_str("Unsent"),
         }
     }
 }
@@ -109,5 +135,38 @@ fn denied(reason: DenialReason, status: Option<StatusAnswer>) -> Reply {
     match Refusal::of_denial(reason) {
         None => Reply::Exceeded(status),
         Some(refusal) => Reply::Refused(refusal, status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_tells_nothing_is_told_apart_from_a_call_that_was_not_carried_out() {
+        let answered = |status, body: &str| CallOutcome::Answered {
+            status,
+            reason: None,
+            body: body.as_bytes().to_vec(),
+        };
+        let envoy = "upstream connect error or disconnect/reset before headers. reset reason: ";
+        for (outcome, may_have_counted) in [
+            (CallOutcome::Unsent, false),
+            (CallOutcome::Failed, true),
+            (answered(504, ""), true),
+            (answered(502, ""), true),
+            (answered(503, "no healthy upstream"), false),
+            (answered(503, &format!("{envoy}connection timeout")), false),
+            (answered(503, &format!("{envoy}overflow")), false),
+            (
+                answered(503, &format!("{envoy}connection termination")),
+                true,
+            ),
+            (answered(503, &format!("{envoy}remote reset")), true),
+            (answered(500, ""), false),
+            (answered(202, ""), false),
+        ] {
+            assert_eq!(outcome.may_have_counted(), may_have_counted, "{outcome:?}");
+        }
     }
 }

@@ -13,8 +13,8 @@ mod value;
 
 pub use backend::{Backend, Extension};
 pub use cache::{
-    CacheSettings, Flush, FlushMode, Headers, LogLevel, Memory, Mode, OnOutage, OnOutageUnknown,
-    Outage, RateLimitHeaders, Ttl,
+    CacheSettings, Epoch, Flush, FlushMode, Gateways, Headers, LogLevel, Memory, Mode, OnOutage,
+    OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, Ttl,
 };
 pub use error::ConfigError;
 pub use service::{Environment, Service};
@@ -54,7 +54,23 @@ impl Settings {
         json.end().map_err(|error| ConfigError::Syntax {
             problem: error.to_string(),
         })?;
-        Ok(raw.into())
+        let settings = Self::from(raw);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// What no single setting shows.
+    fn check(&self) -> Result<(), ConfigError> {
+        let Gateways { count, index } = self.cache.gateways;
+        if index >= count {
+            return Err(ConfigError::setting(
+                "cache.gateway_index",
+                format!(
+                    "invalid value: `{index}`, expected less than `gateways`, which is {count}"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// The place of the first service that serves `authority`.

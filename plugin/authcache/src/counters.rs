@@ -59,13 +59,34 @@ pub enum Counter {
     ReportFailures,
     /// Units of usage that could not be reported and never will.
     UsageLost,
+    /// Units of usage in reports of which nobody knows whether they were counted, and which are not
+    /// sent again.
+    UsageUncertain,
+    /// Callouts that were not made because another worker made the same.
+    CalloutsShared,
+    /// Leases that a worker took.
+    LeaseAcquired,
+    /// Leases that a worker asked for in vain.
+    LeaseRefused,
+    /// Changes of a slot that were given up because others were faster.
+    LeaseConflicts,
+    /// Calls that pay for several requests near a limit.
+    Prepays,
+    /// Requests that such a call was made for and that had no call of their own.
+    Prepaid,
+    /// Readings that showed a counter above its limit.
+    Overshoots,
+    /// Units by which they did.
+    OvershootUnits,
+    /// Units that workers held when they were gone, and that are reported as used.
+    UsageBuried,
     /// Starts of a VM.
     VmStarts,
 }
 
 impl Counter {
     /// Every counter in the order of their numbers.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 36] = [
         Self::Hits,
         Self::Misses,
         Self::Admitted,
@@ -91,6 +112,16 @@ impl Counter {
         Self::UsageReported,
         Self::ReportFailures,
         Self::UsageLost,
+        Self::UsageUncertain,
+        Self::CalloutsShared,
+        Self::LeaseAcquired,
+        Self::LeaseRefused,
+        Self::LeaseConflicts,
+        Self::Prepays,
+        Self::Prepaid,
+        Self::Overshoots,
+        Self::OvershootUnits,
+        Self::UsageBuried,
         Self::VmStarts,
     ];
 
@@ -137,14 +168,30 @@ impl Counter {
             Self::UsageReported => "tollgate_usage_reported",
             Self::ReportFailures => "tollgate_report_failures",
             Self::UsageLost => "tollgate_usage_lost",
+            Self::UsageUncertain => "tollgate_usage_uncertain",
+            Self::CalloutsShared => "tollgate_callouts_shared",
+            Self::LeaseAcquired => "tollgate_lease_acquired",
+            Self::LeaseRefused => "tollgate_lease_refused",
+            Self::LeaseConflicts => "tollgate_lease_conflicts",
+            Self::Prepays => "tollgate_prepays",
+            Self::Prepaid => "tollgate_prepaid",
+            Self::Overshoots => "tollgate_overshoots",
+            Self::OvershootUnits => "tollgate_overshoot_units",
+            Self::UsageBuried => "tollgate_usage_buried",
             Self::VmStarts => "tollgate_vm_starts",
         }
     }
 }
 
 /// One integer for each [`Counter`].
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Counters([u64; Counter::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self([0; Counter::ALL.len()])
+    }
+}
 
 impl Counters {
     /// Counts `n` more.

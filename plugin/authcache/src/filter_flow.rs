@@ -13,15 +13,20 @@ mod answers;
 mod cached;
 mod direct;
 mod flights;
+mod leases;
 mod outage;
+mod prepaid;
+mod unique;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::callout::{CallKind, Callout};
+use crate::claims::Claim;
 use crate::config::{Mode, OnOutage, Settings};
 use crate::counters::Counter;
 use crate::credentials::{Credential, CredentialError, CredentialRef};
+use crate::key::KeyDigest;
 use crate::protocol::request::{self, Caller};
 use crate::record::Lifetimes;
 use crate::reply::{Denial, DenialKind, LocalReply};
@@ -30,10 +35,12 @@ use crate::service::{Route, ServedService};
 use crate::time::UnixMillis;
 use crate::token_bucket::TokenBucket;
 use crate::usage::Usage;
+use crate::wire::News;
 use crate::worker::WorkerState;
 
 use cached::{Asked, Cached, Why};
-use flights::{Flights, Waiter};
+use flights::{Flight, Flights, Waiter};
+use leases::Charged;
 
 /// The request of one client, by its number in the host.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -94,6 +101,10 @@ pub struct FilterFlow {
     services: Vec<Rc<ServedService>>,
     flights: Flights,
     waiting: BTreeMap<StreamId, FlightId>,
+    /// Where other workers send their answers to.
+    queue: Option<u32>,
+    /// Answers that other workers wait for: each with its queue.
+    outbox: VecDeque<(u32, News)>,
     /// Reused from request to request.
     usage: Usage,
 }
@@ -120,6 +131,8 @@ impl FilterFlow {
             services,
             flights: Flights::default(),
             waiting: BTreeMap::new(),
+            queue: None,
+            outbox: VecDeque::new(),
             usage: Usage::default(),
         }
     }
@@ -151,15 +164,45 @@ impl FilterFlow {
         step
     }
 
-    /// The next call to make for those who wait.
-    pub fn next_callout(&mut self) -> Option<(FlightId, Callout)> {
+    /// Names the queue that other workers send their answers to. Without one every worker asks for
+    /// itself.
+    pub fn set_queue(&mut self, queue: u32) {
+        self.queue = Some(queue);
+    }
+
+    /// The next message to another worker, and its queue.
+    pub fn next_message(&mut self) -> Option<(u32, News)> {
+        self.outbox.pop_front()
+    }
+
+    /// The next call to make for those who wait. Where another worker asks already, its answer is
+    /// waited for.
+    pub fn next_callout(
+        &mut self,
+        worker: &mut WorkerState,
+        now: UnixMillis,
+    ) -> Option<(FlightId, Callout)> {
         loop {
-            let id = self.flights.next_to_send()?;
-            if let Some(callout) = self
-                .flights
-                .question(id)
-                .and_then(|asked| self.callout(asked))
-            {
+            let next = self.flights.next_to_send();
+            for (service, charged) in self.flights.take_unused() {
+                if let Some(served) = self.services.get(service) {
+                    leases::discharge(worker, served, &charged, now);
+                }
+            }
+            let id = next?;
+            match self.claim(worker, id, now) {
+                Claim::Theirs(until) => {
+                    worker.counters.one(Counter::CalloutsShared);
+                    self.flights.wait_abroad(id, until);
+                    continue;
+                }
+                claim => self.flights.depart(id, claim == Claim::Mine, now),
+            }
+            let callout = self.flights.get(id).and_then(|flight| {
+                let times = flight.prepays.unwrap_or(1);
+                self.callout(&flight.question, self.kind_of(flight), times)
+            });
+            if let Some(callout) = callout {
                 return Some((id, callout));
             }
         }
@@ -172,8 +215,16 @@ impl FilterFlow {
         }
     }
 
-    /// Decides by the outage policy whoever waited too long.
+    /// The configuration ends: what it leased goes back.
+    pub fn on_end(&mut self, worker: &mut WorkerState, now: UnixMillis) {
+        worker.return_leases(now);
+    }
+
+    /// Decides by the outage policy whoever waited too long, and takes back those who wait for a
+    /// worker that is gone.
     pub fn on_tick(&mut self, worker: &mut WorkerState, now: UnixMillis) -> Vec<Resumption> {
+        self.flights.call_back(now);
+        worker.look_after_leases(now);
         let mut resumptions = Vec::new();
         for waiter in self.flights.take_expired(now) {
             self.waiting.remove(&waiter.stream);
@@ -242,7 +293,7 @@ impl FilterFlow {
             question,
             deadline,
         };
-        self.depart(waiter, why == Why::Unknown, now);
+        self.depart(worker, waiter, (why, true), now)?;
         Ok(Step::Wait)
     }
 
@@ -255,21 +306,72 @@ impl FilterFlow {
             .ok_or_else(no_service)
     }
 
-    /// Lets a request wait: for the call that its application already waits for if it may share one,
-    /// else for a call of its own.
-    fn depart(&mut self, waiter: Waiter, share: bool, now: UnixMillis) {
+    /// Lets a request wait: for the call that its application already waits for if it may `share` one,
+    /// else for a call of its own. That one counts by itself, so with leases there has to be room
+    /// for it.
+    fn depart(
+        &mut self,
+        worker: &mut WorkerState,
+        waiter: Waiter,
+        (why, share): (Why, bool),
+        now: UnixMillis,
+    ) -> Result<(), Denial> {
         let stream = waiter.stream;
-        let Some(served) = self.services.get(waiter.question.service) else {
-            return;
-        };
+        let served = self.services.get(waiter.question.service);
+        let served = served.ok_or_else(no_service)?;
         let credential = waiter.question.credential.as_ref();
         let asked = Asked::of(served, &credential, &waiter.question.usage);
-        let application = share.then(|| (asked.hash, asked.key.to_owned()));
-        let flight = self.flights.board(application, waiter, now);
+        if share && why == Why::Unknown {
+            let application = (asked.hash, asked.key.to_owned());
+            let flight = self.flights.board(Some(application), waiter, now);
+            self.waiting.insert(stream, flight);
+            return Ok(());
+        }
+        let prepays = match why {
+            Why::Red { times } => Some(times),
+            _ => None,
+        };
+        let charged = if self.settings.cache.mode.leases() && prepays.is_none() {
+            leases::charge(worker, served, &asked, 1, now)?
+        } else {
+            Charged::default()
+        };
+        let waiter = match prepays {
+            None => waiter,
+            Some(_) => match self.flights.join_prepaid(waiter) {
+                Err(waiter) => waiter,
+                Ok(flight) => {
+                    self.waiting.insert(stream, flight);
+                    return Ok(());
+                }
+            },
+        };
+        let charged = match prepays {
+            None => charged,
+            Some(times) => {
+                let credential = waiter.question.credential.as_ref();
+                let asked = Asked::of(served, &credential, &waiter.question.usage);
+                worker.counters.one(Counter::Prepays);
+                leases::charge(worker, served, &asked, times, now)?
+            }
+        };
+        let flight = self.flights.board(None, waiter, now);
+        self.flights.pay(flight, prepays, charged);
         self.waiting.insert(stream, flight);
+        Ok(())
     }
 
-    fn callout(&self, question: &Question) -> Option<Callout> {
+    /// With leases, what is asked for all who wait counts nothing: each of them is decided, and
+    /// counted, from the lease that follows.
+    fn kind_of(&self, flight: &Flight) -> CallKind {
+        if self.settings.cache.mode.leases() && flight.application().is_some() {
+            CallKind::Authorize
+        } else {
+            CallKind::Authrep
+        }
+    }
+
+    fn callout(&self, question: &Question, kind: CallKind, times: u64) -> Option<Callout> {
         let served = self.services.get(question.service)?;
         let caller = Caller {
             extensions: &self.settings.backend.extensions,
@@ -277,10 +379,14 @@ impl FilterFlow {
         };
         let usage = question.usage.iter().filter_map(|(metric, amount)| {
             let name = served.metrics.name(metric)?;
-            Some((name.as_str(), amount))
+            Some((name.as_str(), amount.saturating_mul(times)))
         });
-        let call = request::authrep(&caller, &question.credential.as_ref(), usage);
-        Some(served.route.callout(CallKind::Authrep, call))
+        let credential = question.credential.as_ref();
+        let call = match kind {
+            CallKind::Authorize => request::authorize(&caller, &credential, usage),
+            _ => request::authrep(&caller, &credential, usage),
+        };
+        Some(served.route.callout(kind, call))
     }
 
     /// Counts a denial and words it.
@@ -332,6 +438,16 @@ impl Question {
             credential,
             usage: usage.clone(),
         })
+    }
+}
+
+impl Question {
+    /// The digest of its application key.
+    fn digest(&self) -> Option<KeyDigest> {
+        match self.credential.as_ref() {
+            CredentialRef::App { key: Some(key), .. } => Some(KeyDigest::of(&key)),
+            _ => None,
+        }
     }
 }
 

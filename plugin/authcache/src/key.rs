@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher13;
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::lease::slot::Tag;
+
 /// What kind of credential identifies an application.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[repr(u8)]
@@ -43,6 +45,8 @@ impl fmt::Debug for HashSeed {
 #[derive(Clone)]
 pub struct Scope {
     encoded: Box<[u8]>,
+    backend: [Box<str>; 3],
+    service: Box<str>,
     hasher: SipHasher13,
 }
 
@@ -58,6 +62,8 @@ impl Scope {
         hasher.write(&encoded);
         Self {
             encoded: encoded.into_boxed_slice(),
+            backend: backend.map(Box::from),
+            service: service.into(),
             hasher,
         }
     }
@@ -96,6 +102,18 @@ impl KeyRef<'_> {
         hasher.write(&tail_header(self.kind, self.credential));
         hasher.write(self.credential.as_bytes());
         hasher.finish()
+    }
+
+    /// The name of the application in memory that all workers share. It costs a digest: for those
+    /// who miss, not for those who hit.
+    pub fn tag(&self) -> Tag {
+        let [cluster, authority, prefix] = &self.scope.backend;
+        Tag::of(
+            [cluster, authority, prefix],
+            &self.scope.service,
+            self.kind,
+            self.credential,
+        )
     }
 
     /// A key of its own.
@@ -181,6 +199,14 @@ fn length(part: &str) -> [u8; 4] {
     u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
+fn cut(full: &[u8]) -> [u8; 16] {
+    let mut digest = [0; 16];
+    for (to, from) in digest.iter_mut().zip(full) {
+        *to = *from;
+    }
+    digest
+}
+
 /// A digest of an application key, so that records and messages hold no secrets: SHA-256 cut to 128
 /// bits, which leaves finding a second key for a given digest out of reach. It is not seeded, so that
 /// every VM and the sync side agree on it.
@@ -194,11 +220,7 @@ impl KeyDigest {
             .chain_update(b"tollgate app_key\0")
             .chain_update(app_key.as_bytes())
             .finalize();
-        let mut digest = [0; 16];
-        for (to, from) in digest.iter_mut().zip(full.iter()) {
-            *to = *from;
-        }
-        Self(digest)
+        Self(cut(&full))
     }
 
     /// A part of it, for hashes.
@@ -266,6 +288,28 @@ mod tests {
         let here = key(["one", "a", ""], "1", CredentialKind::AppId, "x");
         let there = key(["two", "a", ""], "1", CredentialKind::AppId, "x");
         assert_ne!(here, there);
+    }
+
+    #[test]
+    fn the_tag_is_the_same_in_every_vm_and_another_for_every_application() {
+        let tag = |seed, table, service, kind, credential| {
+            KeyRef {
+                scope: &Rc::new(Scope::new(seed, ["c", "a", ""], service, table)),
+                kind,
+                credential,
+            }
+            .tag()
+        };
+        let here = tag(SEED, 0, "1", CredentialKind::AppId, "x");
+        let there = tag(HashSeed(5, 6), 7, "1", CredentialKind::AppId, "x");
+        assert_eq!(here, there);
+        for other in [
+            tag(SEED, 0, "2", CredentialKind::AppId, "x"),
+            tag(SEED, 0, "1", CredentialKind::UserKey, "x"),
+            tag(SEED, 0, "1", CredentialKind::AppId, "y"),
+        ] {
+            assert_ne!(here, other);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@
 pub mod authority;
 pub mod cache;
 pub mod callout;
+mod claims;
 pub mod config;
 pub mod counters;
 pub mod credentials;
@@ -23,6 +24,7 @@ pub mod hierarchy;
 pub mod ids;
 pub mod key;
 pub mod lease;
+pub mod leased;
 pub mod mapping;
 pub mod protocol;
 pub mod quota;

@@ -13,13 +13,15 @@
 //! that list, plus whatever the total has grown by since. So a refresh neither overwrites local usage
 //! nor counts it twice, and a sync side that forgot everything heals with the next message.
 
-mod charge;
+pub(crate) mod charge;
 mod keys;
+mod life;
 mod reading;
 mod unsettled;
 mod update;
 
 pub use keys::AcceptedKeys;
+pub(crate) use life::Life;
 pub use reading::{LimitReading, Reading, Uncovered};
 
 use crate::cache::Value;
@@ -31,8 +33,6 @@ use crate::usage::{MetricIndex, Usage};
 use charge::Charge;
 use unsettled::Unsettled;
 
-/// A refresh that was asked for is on its way, or the sync side is busy: once in a while is enough.
-const ASK_AGAIN_MS: u64 = 5_000;
 /// Usage is reported within 24 hours or lost, so nothing is uncovered for longer.
 const UNCOVERED_MS: u64 = 24 * 3_600_000;
 
@@ -71,13 +71,7 @@ pub struct Record {
     started: UnixMillis,
     /// Usage of authreps of this worker that other readings may lack.
     unsettled: Unsettled,
-    soft_until: UnixMillis,
-    /// Until then the refresh that was asked for is awaited.
-    awaited_until: UnixMillis,
-    usable_until: UnixMillis,
-    /// What the backend refused the application for, and when: answers to questions asked before
-    /// do not revive the record.
-    refused: Option<(Refusal, UnixMillis)>,
+    life: Life,
 }
 
 /// Totals of one metric since the record began. They begin at a number that no earlier record of the
@@ -114,13 +108,10 @@ impl Record {
             keys: AcceptedKeys::new(reading.keys.clone()),
             started: reading.started,
             unsettled: Unsettled::default(),
-            soft_until: reading.started,
-            awaited_until: UnixMillis(0),
-            usable_until: reading.started,
-            refused: None,
+            life: Life::default(),
         };
         record.unsettled.note(own, answered);
-        record.prolong(reading.started, lifetimes);
+        record.life.prolong(reading.started, lifetimes);
         record
     }
 
@@ -195,23 +186,18 @@ impl Record {
 
     /// Whether the record decides requests.
     pub fn is_usable(&self, now: UnixMillis) -> bool {
-        now < self.usable_until
+        self.life.is_usable(now)
     }
 
     /// Whether a refresh is to be asked for now: due, and not asked for a moment ago.
     pub fn wants_refresh(&mut self, now: UnixMillis) -> bool {
-        let wants = now >= self.soft_until && now >= self.awaited_until;
-        if wants {
-            self.awaited_until = now.plus_ms(ASK_AGAIN_MS);
-        }
-        wants
+        self.life.wants_refresh(now)
     }
 
     /// Ends the record's use, because the backend refused the application at `now`. What it counted
     /// is kept for the reading that may follow.
     pub fn refuse(&mut self, refusal: Refusal, now: UnixMillis) {
-        self.refused = Some((refusal, now));
-        self.usable_until = UnixMillis(0);
+        self.life.refuse(refusal, now);
         self.keys.forget_learned();
         for charge in &mut self.charges {
             if let Charge::Free { until } = charge {
@@ -222,7 +208,7 @@ impl Record {
 
     /// What the backend refused the application for, if that was its last word.
     pub fn refusal(&self) -> Option<Refusal> {
-        self.refused.map(|(refusal, _)| refusal)
+        self.life.refusal()
     }
 
     /// Whether readings cover all usage that the record let through: forgetting it grants nothing.
@@ -240,16 +226,6 @@ impl Record {
         }
     }
 
-    fn prolong(&mut self, started: UnixMillis, lifetimes: Lifetimes) {
-        if self.refused.is_some_and(|(_, at)| started < at) {
-            return;
-        }
-        self.refused = None;
-        self.awaited_until = UnixMillis(0);
-        self.soft_until = self.soft_until.max(started.plus_ms(lifetimes.soft_ms));
-        self.usable_until = self.usable_until.max(started.plus_ms(lifetimes.usable_ms));
-    }
-
     /// Fills `demands`; false when a metric's charge is not known for certain at `now`.
     fn demand(&self, usage: &Usage, now: UnixMillis, demands: &mut Vec<Demand>) -> bool {
         let certain =
@@ -260,36 +236,18 @@ impl Record {
                     Some(Charge::Hidden) | None => false,
                 },
             );
-        self.sum(usage, demands);
-        if usage.is_empty() {
-            // A call without usage is checked against all limits as they stand.
-            demands.extend((0..self.limits.len()).map(|limit| Demand { limit, amount: 0 }));
-        }
+        charge::demands(&self.charges, self.limits.len(), usage, demands);
         certain
     }
 
-    /// Expands usage up the tree: what it adds to each limit, entries that share an ancestor summed.
+    /// Expands usage up the tree: what it adds to each limit.
     fn sum(&self, usage: &Usage, demands: &mut Vec<Demand>) {
-        demands.clear();
-        for (metric, amount) in usage.iter() {
-            let Some(Charge::Limits(places)) = self.charges.get(usize::from(metric.0)) else {
-                continue;
-            };
-            for place in places {
-                match demands.iter_mut().find(|demand| demand.limit == *place) {
-                    Some(demand) => demand.amount = demand.amount.saturating_add(amount),
-                    None => demands.push(Demand {
-                        limit: *place,
-                        amount,
-                    }),
-                }
-            }
-        }
+        charge::sum(&self.charges, usage, demands);
     }
 }
 
 impl Value for Record {
     fn may_go(&self, now: UnixMillis) -> bool {
-        self.is_covered() || now >= self.usable_until.plus_ms(UNCOVERED_MS)
+        self.is_covered() || now >= self.life.usable_until().plus_ms(UNCOVERED_MS)
     }
 }

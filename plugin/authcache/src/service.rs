@@ -11,12 +11,20 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::callout::{CallKind, Callout};
-use crate::config::{Flush, FlushMode, Service, Settings};
+use crate::config::{
+    CacheSettings, Epoch, Flush, FlushMode, Gateways, Mode, ReportRetry, Service, Settings,
+};
 use crate::ids::{ServiceId, ServiceToken};
 use crate::key::{HashSeed, Scope};
+use crate::lease::terms::{Delays, Terms};
 use crate::mapping::MetricTable;
 use crate::protocol::request::{Call, Caller};
 use crate::usage::MetricIndex;
+
+/// How often the workers hand over what they let through.
+pub const TICK_MS: u64 = 100;
+/// How many workers are assumed to share a pool where that is not configured.
+const WORKERS: u32 = 4;
 
 /// Where the backend of a service is and how the service is reported.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -39,6 +47,48 @@ pub struct Route {
     pub settle_delay_ms: u64,
     /// Budget of calls to the backend.
     pub calls_per_second: u64,
+    /// How its limits are kept.
+    pub policy: Policy,
+}
+
+/// How limits are kept, as far as the sync side has to know.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Policy {
+    /// What is promised.
+    pub mode: Mode,
+    /// Who shares the limits.
+    pub gateways: Gateways,
+    /// How often the backend is asked in the modes with leases.
+    pub epoch: Epoch,
+    /// What happens to a report of which nobody knows whether it was counted.
+    pub report_retry: ReportRetry,
+    /// How far the backend's clock may be from this one.
+    pub clock_skew_ms: u64,
+    /// After this long the workers want to hear of keys and plans again.
+    pub soft_ms: u64,
+    /// After this long nothing that was read is used any more.
+    pub hard_ms: u64,
+    /// Slots for leases in the process.
+    pub lease_slots: u32,
+    /// How many workers share what is left of a limit.
+    pub workers: u32,
+}
+
+impl Policy {
+    /// The policy of a configuration.
+    pub fn of(cache: &CacheSettings) -> Self {
+        Self {
+            mode: cache.mode,
+            gateways: cache.gateways,
+            epoch: cache.epoch,
+            report_retry: cache.report_retry,
+            clock_skew_ms: cache.clock_skew_ms,
+            soft_ms: cache.ttl.soft_ms,
+            hard_ms: cache.ttl.hard_ms,
+            lease_slots: u32::try_from(cache.memory.leases).unwrap_or(u32::MAX),
+            workers: cache.workers_hint.unwrap_or(WORKERS),
+        }
+    }
 }
 
 impl Route {
@@ -50,6 +100,19 @@ impl Route {
             path_prefix: &self.path_prefix,
             extensions: &[],
         }
+    }
+
+    /// What leases of its applications keep to.
+    pub fn terms(&self) -> Terms {
+        let policy = &self.policy;
+        let delays = Delays {
+            epoch_ms: policy.epoch.min_ms,
+            tick_ms: TICK_MS,
+            rtt_ms: self.timeout_ms,
+            settle_ms: self.settle_delay_ms,
+        };
+        let Gateways { count, index } = policy.gateways;
+        Terms::new(count, index, delays, policy.hard_ms)
     }
 
     /// Sends `call` to the backend of the service.
@@ -76,6 +139,7 @@ impl Route {
             flush: FlushPolicy::of(&cache.flush),
             settle_delay_ms: cache.settle_delay_ms,
             calls_per_second: u64::from(cache.calls_per_second),
+            policy: Policy::of(cache),
         }
     }
 }
@@ -118,6 +182,8 @@ pub struct ServedService {
     pub route: Route,
     /// The metrics of its mapping rules.
     pub metrics: MetricTable,
+    /// What its leases keep to.
+    pub terms: Terms,
 }
 
 impl ServedService {
@@ -152,6 +218,7 @@ impl ServiceRegistry {
         let number = self.services.last().map_or(0, |last| last.number + 1);
         let backend = [&*route.cluster, &*route.authority, &*route.path_prefix];
         let service = Rc::new(ServedService {
+            terms: route.terms(),
             number,
             scope: Rc::new(Scope::new(seed, backend, route.service.as_str(), number)),
             route,
@@ -196,6 +263,7 @@ mod tests {
             },
             settle_delay_ms: 300,
             calls_per_second: 100,
+            policy: Policy::of(&CacheSettings::default()),
         }
     }
 

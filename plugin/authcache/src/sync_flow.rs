@@ -13,6 +13,7 @@
 
 mod application;
 mod backoff;
+mod epochs;
 mod intake;
 mod outcomes;
 mod pending;
@@ -21,8 +22,10 @@ mod settings;
 pub use settings::{SyncSettings, SyncSettingsError};
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use application::{Application, Phase, Wish};
+use epochs::ReadPlan;
 
 use crate::callout::{CallKind, Callout};
 use crate::counters::{Counter, Counters};
@@ -31,6 +34,7 @@ use crate::key::CredentialKind;
 use crate::protocol::request;
 use crate::rng::Rng;
 use crate::service::Route;
+use crate::shared::SharedData;
 use crate::time::UnixMillis;
 use crate::token_bucket::TokenBucket;
 use crate::wire::{RefreshMessage, UsageMessage};
@@ -109,6 +113,11 @@ pub struct SyncFlow {
     next_sweep: UnixMillis,
     rng: Rng,
     settled: u64,
+    shared: Rc<dyn SharedData>,
+    next_silence: UnixMillis,
+    uncertainty: u64,
+    overshoots: Vec<u64>,
+    buried: u64,
     /// What happened, for publishing.
     pub counters: Counters,
 }
@@ -120,6 +129,27 @@ struct ServiceState {
     fresh: u64,
     told_loss: bool,
     told_refusal: bool,
+    plans: Vec<Rc<ReadPlan>>,
+}
+
+/// Plans that are shared at once.
+const MAX_PLANS: usize = 1_024;
+
+impl ServiceState {
+    /// The plan, shared with other applications where it is known.
+    fn plan(&mut self, plan: ReadPlan) -> Rc<ReadPlan> {
+        if let Some(known) = self.plans.iter().find(|known| ***known == plan) {
+            return Rc::clone(known);
+        }
+        if self.plans.len() >= MAX_PLANS {
+            self.plans.retain(|known| Rc::strong_count(known) > 1);
+        }
+        let plan = Rc::new(plan);
+        if self.plans.len() < MAX_PLANS {
+            self.plans.push(Rc::clone(&plan));
+        }
+        plan
+    }
 }
 
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -130,8 +160,8 @@ struct ApplicationId {
 }
 
 impl SyncFlow {
-    /// A sync side that knows nothing. `seed` is for jitter.
-    pub fn new(seed: u64) -> Self {
+    /// A sync side that knows nothing. `seed` is for jitter; `shared` is what the workers see too.
+    pub fn new(seed: u64, shared: Rc<dyn SharedData>) -> Self {
         Self {
             services: Vec::new(),
             ids: BTreeMap::new(),
@@ -145,6 +175,11 @@ impl SyncFlow {
             next_sweep: UnixMillis(0),
             rng: Rng::new(seed),
             settled: 0,
+            shared,
+            next_silence: UnixMillis(0),
+            uncertainty: 0,
+            overshoots: Vec::new(),
+            buried: 0,
             counters: Counters::default(),
         }
     }
@@ -171,6 +206,9 @@ impl SyncFlow {
     pub fn poll(&mut self, now: UnixMillis) -> Vec<SyncStep> {
         let mut steps = Vec::new();
         self.flush(now);
+        if now >= self.next_silence {
+            self.bury_the_silent(now);
+        }
         for _ in 0..self.work.len() {
             let Some(id) = self.work.pop_front() else {
                 break;
@@ -198,6 +236,24 @@ impl SyncFlow {
             sum.saturating_add(application.pending.amount())
                 .saturating_add(reporting)
         })
+    }
+
+    /// Units of usage that were taken for used since the last time, because the workers that held
+    /// them are gone: they are pending now.
+    pub fn take_buried(&mut self) -> u64 {
+        std::mem::take(&mut self.buried)
+    }
+
+    /// Units that were handed out and that the backend's counters may not show yet: the largest
+    /// amount of each application's limits.
+    pub fn uncertainty(&self) -> u64 {
+        self.uncertainty
+    }
+
+    /// By how many thousandths of its limit the worst counter was over it, for every reading since
+    /// the last time.
+    pub fn take_overshoots(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.overshoots)
     }
 
     /// How many applications are known.
@@ -265,6 +321,9 @@ impl SyncFlow {
             self.question(&application)
         } else {
             self.expire(&mut application, now, steps);
+            if let Some(epoch) = &mut application.epoch {
+                epoch.report(now);
+            }
             self.report(&mut application)
         };
         self.applications.insert(id, application);
@@ -350,13 +409,23 @@ impl SyncFlow {
     /// Forgets applications and workers that nobody hears of any more.
     fn sweep(&mut self, now: UnixMillis) {
         self.next_sweep = now.plus_ms(SWEEP_MS);
+        let uncertainty = &mut self.uncertainty;
         self.applications.retain(|_, application| {
-            !application.is_at_rest() || now.ms_since(application.seen) < FORGET_MS
+            let keep = !application.is_at_rest() || now.ms_since(application.seen) < FORGET_MS;
+            if !keep {
+                let hidden = application
+                    .epoch
+                    .as_deref()
+                    .map_or(0, epochs::Epoch::hidden);
+                *uncertainty = uncertainty.saturating_sub(hidden);
+            }
+            keep
         });
         for application in self.applications.values_mut() {
             application
                 .sources
                 .retain(|_, source| now.ms_since(source.seen) < FORGET_MS);
+            application.pending.coarsen(now);
         }
         let applications = &self.applications;
         self.ids.retain(|_, id| applications.contains_key(id));

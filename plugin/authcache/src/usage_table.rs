@@ -34,7 +34,8 @@ pub struct UsageTable {
 /// One application's part of the table.
 #[derive(Debug)]
 pub struct Account {
-    hash: u64,
+    /// The hash of its key.
+    pub hash: u64,
     /// The application.
     pub key: CacheKey,
     /// The service as the configuration that admitted the usage serves it.
@@ -94,14 +95,16 @@ impl UsageTable {
         self.amount = self.amount.saturating_add(amount);
     }
 
-    /// Notes that the application's record is in use and wants a refresh.
-    pub fn note_refresh_due(
+    /// Notes that there is something to say about an application beside usage; `refresh_due` that
+    /// its record is in use and wants a refresh.
+    pub fn note_account(
         &mut self,
         (hash, key): (u64, KeyRef<'_>),
         service: &Rc<ServedService>,
+        refresh_due: bool,
     ) {
         if let Some(account) = self.account(hash, key, service) {
-            account.refresh_due = true;
+            account.refresh_due |= refresh_due;
         }
     }
 

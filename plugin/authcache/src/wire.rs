@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::ids::MetricName;
-use crate::key::CredentialKind;
+use crate::key::{CredentialKind, KeyDigest};
+use crate::lease::slot::Tag;
+use crate::lease::wallet::{Spent, Wallet};
 use crate::record::{Reading, Uncovered};
 use crate::refusal::Refusal;
 use crate::service::{Route, ServedService};
@@ -17,7 +19,7 @@ use crate::usage::MetricIndex;
 use crate::usage_table::{Account, UsageTable};
 
 /// The version that this build writes and the only one it reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -87,6 +89,27 @@ pub struct AccountUsage {
     pub refresh_due: bool,
     /// The usage.
     pub entries: Vec<UsageEntry>,
+    /// What was used of leases so far, this usage included.
+    pub statement: Option<Statement>,
+}
+
+/// What a worker used of its leases of one application.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Statement {
+    /// The life of the slot that it leased from.
+    pub born: UnixMillis,
+    /// What it used of each limit in its window.
+    pub spent: Vec<Spent>,
+}
+
+impl Statement {
+    /// The statement of a wallet; `None` when nothing was ever leased.
+    pub fn of(wallet: &Wallet) -> Option<Self> {
+        wallet.shape().map(|_| Self {
+            born: wallet.born(),
+            spent: wallet.statement().collect(),
+        })
+    }
 }
 
 /// Usage of one metric in one minute.
@@ -100,6 +123,46 @@ pub struct UsageEntry {
     pub amount: u64,
     /// The worker's total of this metric, this usage included.
     pub total: u64,
+}
+
+/// What a worker is told.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum News {
+    /// By the sync side: what it learned.
+    Refresh(RefreshMessage),
+    /// By another worker: what the backend answered to it.
+    Answer(AnswerMessage),
+}
+
+/// What a worker that asked for several learned.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AnswerMessage {
+    /// The application that was asked about.
+    pub tag: Tag,
+    /// When the question was sent.
+    pub started: UnixMillis,
+    /// The application key of the question, if there was one.
+    pub key: Option<KeyDigest>,
+    /// The answer.
+    pub outcome: AnswerOutcome,
+}
+
+/// What the backend answered to another worker.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum AnswerOutcome {
+    /// The state of the application. The metrics that the question named exist.
+    Reading {
+        /// The state.
+        reading: Reading,
+        /// The metrics of the question.
+        metrics: Vec<String>,
+    },
+    /// A definite refusal of the question.
+    Refused(Refusal),
+    /// An answer that shows no state.
+    Unclear,
+    /// No answer.
+    Failed,
 }
 
 /// What the sync side learned about one application.
@@ -132,8 +195,12 @@ pub enum RefreshOutcome {
 }
 
 impl UsageMessage {
-    /// The message that hands over a table.
-    pub fn of(worker: Worker, table: &UsageTable) -> Self {
+    /// The message that hands over a table, with the `statement` of each account.
+    pub fn of(
+        worker: Worker,
+        table: &UsageTable,
+        statement: impl Fn(&Account) -> Option<Statement>,
+    ) -> Self {
         let mut numbers: Vec<u32> = Vec::new();
         let mut services = Vec::new();
         let mut accounts = Vec::with_capacity(table.accounts().len());
@@ -145,7 +212,9 @@ impl UsageMessage {
                 services.push(ServiceHeader::of(&account.service));
                 numbers.len() - 1
             });
-            accounts.push(AccountUsage::of(account, service));
+            let mut usage = AccountUsage::of(account, service);
+            usage.statement = statement(account);
+            accounts.push(usage);
         }
         Self {
             worker,
@@ -165,7 +234,7 @@ impl UsageMessage {
     }
 }
 
-impl RefreshMessage {
+impl News {
     /// The bytes to enqueue.
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
         encode(self)
@@ -205,6 +274,7 @@ impl AccountUsage {
             credential: account.key.credential().to_owned(),
             refresh_due: account.refresh_due,
             entries: entries.collect(),
+            statement: None,
         }
     }
 }

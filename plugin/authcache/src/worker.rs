@@ -3,22 +3,28 @@
 //! Owns [`WorkerState`]: records, remembered denials, usage to hand over, counters. Must not know
 //! settings, requests or the host. Everything in it is bounded.
 
+mod holdings;
+
 use std::rc::Rc;
 
 use crate::cache::{Arena, Value};
 use crate::config::Memory;
 use crate::counters::{Counter, Counters};
 use crate::key::{CacheKey, HashSeed, KeyDigest, KeyRef};
+use crate::leased::{LeasedRecord, Plans};
 use crate::quota::Demand;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
 use crate::service::{ServedService, ServiceRegistry};
+use crate::shared::SharedData;
 use crate::time::UnixMillis;
 use crate::token_bucket::TokenBucket;
 use crate::usage::Usage;
-use crate::usage_table::UsageTable;
-use crate::wire::{UsageMessage, Worker};
+use crate::usage_table::{Account, UsageTable};
+use crate::wire::{Statement, UsageMessage, Worker};
+
+use holdings::Holding;
 
 /// Random numbers from the host, once per VM.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +41,12 @@ pub struct Seeds {
 #[derive(Debug)]
 pub struct WorkerState {
     pub(crate) seeds: Seeds,
+    pub(crate) shared: Rc<dyn SharedData>,
     pub(crate) services: ServiceRegistry,
     pub(crate) records: Arena<CacheKey, Record>,
+    pub(crate) leased: Arena<CacheKey, LeasedRecord>,
+    pub(crate) plans: Plans,
+    holdings: Vec<Holding>,
     pub(crate) verdicts: Arena<VerdictKey, Verdict>,
     pub(crate) table: UsageTable,
     /// What was counted since it was last published.
@@ -78,14 +88,19 @@ impl Value for Verdict {
 }
 
 impl WorkerState {
-    /// An empty memory. Its bounds come with the first configuration.
-    pub fn new(seeds: Seeds) -> Self {
+    /// An empty memory. Its bounds come with the first configuration. `shared` is what all workers of
+    /// the process see.
+    pub fn new(seeds: Seeds, shared: Rc<dyn SharedData>) -> Self {
         let mut counters = Counters::default();
         counters.one(Counter::VmStarts);
         Self {
             seeds,
+            shared,
             services: ServiceRegistry::default(),
             records: Arena::new(0),
+            leased: Arena::new(0),
+            plans: Plans::default(),
+            holdings: Vec::new(),
             verdicts: Arena::new(0),
             table: UsageTable::default(),
             counters,
@@ -104,7 +119,7 @@ impl WorkerState {
 
     /// How many applications have a record.
     pub fn applications(&self) -> usize {
-        self.records.len()
+        self.records.len() + self.leased.len()
     }
 
     /// Whether usage should be handed over without waiting for the tick.
@@ -130,7 +145,12 @@ impl WorkerState {
             generation: self.seeds.generation,
             queue,
         };
-        (!self.table.is_empty()).then(|| UsageMessage::of(worker, &self.table))
+        let statement = |account: &Account| {
+            let key = account.key.as_ref();
+            let record = self.leased.peek(account.hash, |known| known.is(key))?;
+            Statement::of(&record.wallet)
+        };
+        (!self.table.is_empty()).then(|| UsageMessage::of(worker, &self.table, statement))
     }
 
     /// Units of usage that the gauge does not show yet: to be added before the message is sent.
@@ -158,6 +178,7 @@ impl WorkerState {
     /// Bounds what is remembered.
     pub(crate) fn bound(&mut self, memory: Memory) {
         self.records.set_capacity(memory.applications);
+        self.leased.set_capacity(memory.applications);
         self.verdicts.set_capacity(memory.negative);
     }
 
@@ -190,6 +211,20 @@ impl WorkerState {
             let total = record.map_or(self.tally, |record| record.total(metric));
             self.table
                 .add((hash, key), service, metric, at, (amount, total));
+        }
+    }
+
+    /// The same for an application with leases, whose totals are stated by its wallet.
+    pub(crate) fn note_leased_usage(
+        &mut self,
+        application: (u64, KeyRef<'_>),
+        service: &Rc<ServedService>,
+        usage: &Usage,
+        at: UnixMillis,
+    ) {
+        for (metric, amount) in usage.iter() {
+            self.table
+                .add(application, service, metric, at, (amount, 0));
         }
     }
 

@@ -3,8 +3,8 @@
 #![cfg(test)]
 
 use authcache::config::{
-    CacheSettings, Environment, Extension, Flush, FlushMode, Headers, LogLevel, Memory, Mode,
-    OnOutage, OnOutageUnknown, Outage, RateLimitHeaders, Settings, Ttl,
+    CacheSettings, Environment, Epoch, Extension, Flush, FlushMode, Gateways, Headers, LogLevel,
+    Memory, Mode, OnOutage, OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, Settings, Ttl,
 };
 use authcache::credentials::{Credentials, Lookup};
 use authcache::usage::Usage;
@@ -56,15 +56,16 @@ const COMPLETE: &str = r#"{
   "passthrough_metadata": false,
   "cache": {
     "mode": "off",
-    "gateways": 1,
-    "gateway_index": 0,
+    "gateways": 3,
+    "gateway_index": 2,
     "unique_callout": false,
-    "epoch": null,
+    "epoch": {"min": "500ms", "max": "2s"},
+    "report_retry": "at_most_once",
     "flush": {"mode": "container_limit", "interval": "1m", "capacity": 7, "idle": "100ms"},
     "ttl": {"soft": "10s", "hard": "10s", "jitter": 1},
     "negative_ttl": "250ms",
     "outage": {"known": "open", "unknown": "open", "status": 502},
-    "memory": {"applications": 1, "negative": 2},
+    "memory": {"applications": 1, "leases": 64, "negative": 2},
     "workers_hint": 4,
     "settle_delay": "0ms",
     "clock_skew": "2s",
@@ -94,7 +95,14 @@ fn what_is_left_out_has_its_default() {
     assert!(settings.backend.extensions.is_empty());
     assert_eq!(settings.services[0].environment, Environment::Production);
     let expected = CacheSettings {
-        mode: Mode::Fast,
+        mode: Mode::Balanced,
+        gateways: Gateways { count: 1, index: 0 },
+        unique_callout: true,
+        epoch: Epoch {
+            min_ms: 1_000,
+            max_ms: 30_000,
+        },
+        report_retry: ReportRetry::AtLeastOnce,
         flush: Flush {
             mode: FlushMode::Default,
             interval_ms: 30_000,
@@ -114,6 +122,7 @@ fn what_is_left_out_has_its_default() {
         },
         memory: Memory {
             applications: 100_000,
+            leases: 400_000,
             negative: 10_000,
         },
         headers: Headers {
@@ -155,6 +164,13 @@ fn everything_that_is_given_is_taken() {
     );
     let expected = CacheSettings {
         mode: Mode::Off,
+        gateways: Gateways { count: 3, index: 2 },
+        unique_callout: false,
+        epoch: Epoch {
+            min_ms: 500,
+            max_ms: 2_000,
+        },
+        report_retry: ReportRetry::AtMostOnce,
         flush: Flush {
             mode: FlushMode::ContainerLimit,
             interval_ms: 60_000,
@@ -174,6 +190,7 @@ fn everything_that_is_given_is_taken() {
         },
         memory: Memory {
             applications: 1,
+            leases: 64,
             negative: 2,
         },
         headers: Headers {

@@ -459,7 +459,7 @@ fn impossible_settings_of_the_cache_are_named() {
         "\"mode\": \"fast\"",
         "\"mode\": \"Fast\"",
         "cache.mode",
-        &["`Fast`", "`fast`, `off`"],
+        &["`Fast`", "`balanced`, `fast`, `off`"],
     );
     check(
         "\"mode\": \"default\"",
@@ -648,12 +648,6 @@ fn what_this_version_does_not_carry_out_is_an_error() {
         &not_supported,
     );
     cache(r#""shadow": true"#, "cache.shadow", &not_supported);
-    cache(
-        r#""unique_callout": true"#,
-        "cache.unique_callout",
-        &not_supported,
-    );
-    cache(r#""epoch": {"min": "1s"}"#, "cache.epoch", &not_supported);
     cache(r#""sync": "elected""#, "cache.sync", &not_supported);
     cache(
         r#""sync": "leader""#,
@@ -664,28 +658,6 @@ fn what_this_version_does_not_carry_out_is_an_error() {
         r#""decision_record": "denials""#,
         "cache.decision_record",
         &not_supported,
-    );
-    cache(
-        r#""gateways": 2"#,
-        "cache.gateways",
-        &["`2`", "1 in this version"],
-    );
-    cache(
-        r#""gateway_index": 1"#,
-        "cache.gateway_index",
-        &["`1`", "0 in this version"],
-    );
-    check(
-        "\"mode\": \"fast\"",
-        "\"mode\": \"strict\"",
-        "cache.mode",
-        &["`strict`", not_supported[0]],
-    );
-    check(
-        "\"mode\": \"fast\"",
-        "\"mode\": \"balanced\"",
-        "cache.mode",
-        &["`balanced`", not_supported[0]],
     );
     check(
         "\"limit_headers\"",
@@ -708,6 +680,63 @@ fn what_this_version_does_not_carry_out_is_an_error() {
         filter,
         "services[0].credentials.user_key[1].filter",
         &not_supported,
+    );
+}
+
+#[test]
+fn impossible_settings_of_leases_are_named() {
+    let cache = |setting: &str, path: &str, says: &[&str]| {
+        let with = format!("{setting}, \"no_match_status\"");
+        check("\"no_match_status\"", &with, path, says);
+    };
+    let gateways = "cache.gateways";
+    cache(r#""gateways": 0"#, gateways, &["`0`", "from 1 to 256"]);
+    cache(r#""gateways": 257"#, gateways, &["`257`", "from 1 to 256"]);
+    let index = "cache.gateway_index";
+    cache(r#""gateway_index": -1"#, index, &["`-1`", "from 0 to 255"]);
+    cache(
+        r#""gateway_index": 1"#,
+        index,
+        &["`1`", "`gateways`, which is 1"],
+    );
+    cache(
+        r#""gateways": 4, "gateway_index": 4"#,
+        index,
+        &["`4`", "`gateways`, which is 4"],
+    );
+    let unique = "cache.unique_callout";
+    cache(
+        r#""unique_callout": "yes""#,
+        unique,
+        &["\"yes\"", "a boolean"],
+    );
+    let epoch = "cache.epoch";
+    cache(r#""epoch": "1s""#, epoch, &["`min` and `max`"]);
+    cache(
+        r#""epoch": {"min": "99ms"}"#,
+        "cache.epoch.min",
+        &["`99ms`", "not between 100ms and 5m"],
+    );
+    cache(
+        r#""epoch": {"min": "3s", "max": "2s"}"#,
+        epoch,
+        &["`min` (3000ms)", "`max` (2000ms)"],
+    );
+    cache(
+        r#""epoch": {"least": "3s"}"#,
+        "cache.epoch.least",
+        &["unknown field"],
+    );
+    cache(
+        r#""report_retry": "never""#,
+        "cache.report_retry",
+        &["`never`", "`at_least_once`, `at_most_once`"],
+    );
+    check(
+        r#""memory": {"#,
+        r#""memory": {"leases": 3, "#,
+        "cache.memory.leases",
+        &["`3`", "from 4 to"],
     );
 }
 

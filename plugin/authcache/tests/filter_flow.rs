@@ -229,7 +229,7 @@ fn a_call_that_never_comes_back_holds_nobody_for_ever() {
     let (mut flow, mut worker) = flow("{}");
     let step = flow.on_request(&mut worker, &get("/hits?user_key=ada"), StreamId(1), NOW);
     assert!(matches!(step, Step::Wait));
-    flow.next_callout().expect("a call");
+    flow.next_callout(&mut worker, NOW).expect("a call");
     assert!(flow.on_tick(&mut worker, NOW.plus_ms(1_999)).is_empty());
     let expired = flow.on_tick(&mut worker, NOW.plus_ms(2_000));
     assert_eq!(expired.len(), 1);
@@ -242,12 +242,17 @@ fn a_client_that_leaves_takes_its_call_back_or_leaves_it_to_the_next() {
     let (mut flow, mut worker) = flow("{}");
     flow.on_request(&mut worker, &get("/hits?user_key=ada"), StreamId(1), NOW);
     flow.on_gone(StreamId(1));
-    assert!(flow.next_callout().is_none(), "nobody wants it any more");
+    assert!(
+        flow.next_callout(&mut worker, NOW).is_none(),
+        "nobody wants it any more"
+    );
 
     flow.on_request(&mut worker, &get("/hits?user_key=ada"), StreamId(2), NOW);
     flow.on_request(&mut worker, &get("/search?user_key=ada"), StreamId(3), NOW);
     flow.on_gone(StreamId(2));
-    let (flight, callout) = flow.next_callout().expect("the other one still waits");
+    let (flight, callout) = flow
+        .next_callout(&mut worker, NOW)
+        .expect("the other one still waits");
     assert!(callout.call.path.contains("usage%5Bsearch%5D=1"));
     // Sent by now: leaving does not take it back, and nobody is resumed who has left.
     flow.on_request(&mut worker, &get("/hits?user_key=ada"), StreamId(4), NOW);
@@ -358,7 +363,7 @@ fn what_no_answer_is_needed_for_is_denied_at_once() {
         );
     }
     assert_eq!(worker.counters.value(Counter::Denied), 4);
-    assert!(flow.next_callout().is_none());
+    assert!(flow.next_callout(&mut worker, NOW).is_none());
 }
 
 #[test]
@@ -371,7 +376,7 @@ fn random_keys_neither_fill_memory_nor_push_real_applications_out() {
     for n in 0..20_000 {
         let path = format!("/hits?user_key=random{n}");
         flow.on_request(worker, &get(&path), StreamId(n), NOW);
-        let (flight, _) = flow.next_callout().expect("a miss");
+        let (flight, _) = flow.next_callout(worker, NOW).expect("a miss");
         flow.on_outcome(worker, flight, &unknown, NOW);
     }
     assert_eq!(flow.waiting(), 0);

@@ -4,11 +4,15 @@
 
 mod support;
 
+use std::rc::Rc;
+
 use authcache::callout::{CallKind, CallOutcome, Callout};
+use authcache::config::{CacheSettings, Mode, ReportRetry};
 use authcache::counters::Counter;
 use authcache::ids::{MetricName, ServiceId, ServiceToken};
 use authcache::key::CredentialKind;
-use authcache::service::{FlushPolicy, Route};
+use authcache::service::{FlushPolicy, Policy, Route};
+use authcache::shared::memory::Memory;
 use authcache::sync_flow::{LossCause, MAX_IN_FLIGHT, SyncFlow, SyncStep};
 use authcache::time::{Period, UnixMillis};
 use authcache::usage::MetricIndex;
@@ -35,6 +39,10 @@ fn route(flush: FlushPolicy) -> Route {
         flush,
         settle_delay_ms: 300,
         calls_per_second: 1_000,
+        policy: Policy {
+            mode: Mode::Fast,
+            ..Policy::of(&CacheSettings::default())
+        },
     }
 }
 
@@ -51,6 +59,7 @@ fn message(flush: FlushPolicy, applications: &[&str], at: UnixMillis, amount: u6
             amount,
             total: amount,
         }],
+        statement: None,
     };
     UsageMessage {
         worker: Worker {
@@ -95,7 +104,7 @@ fn usage_survives_every_kind_of_failure() {
         answer(403, ""),
         answer(301, ""),
     ] {
-        let mut sync = SyncFlow::new(1);
+        let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
         sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 7), NOW);
         let mut at = NOW.plus_ms(1_000);
         for _ in 0..5 {
@@ -120,7 +129,7 @@ fn usage_survives_every_kind_of_failure() {
 
 #[test]
 fn a_refused_report_is_kept_and_told_once_until_one_is_accepted() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     let refused = answer(403, r#"<error code="service_token_invalid">no</error>"#);
     sync.on_usage(&message(PERIODICAL, &["ada", "bob"], NOW, 7), NOW);
     let mut told = 0;
@@ -152,7 +161,7 @@ fn a_refused_report_is_kept_and_told_once_until_one_is_accepted() {
 
 #[test]
 fn one_application_goes_into_one_report() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(PERIODICAL, &["ada", "bob"], NOW, 1), NOW);
     let under_way = reports(&mut sync, NOW.plus_ms(1_000));
     assert_eq!(under_way.len(), 2);
@@ -171,7 +180,7 @@ fn one_application_goes_into_one_report() {
 
 #[test]
 fn usage_older_than_a_day_is_given_up_and_the_rest_is_sent() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 7), NOW);
     let recent = NOW.plus_ms(DAY_MS - 3_600_000);
     sync.on_usage(&message(PERIODICAL, &["ada"], recent, 5), recent);
@@ -196,7 +205,7 @@ fn each_flush_mode_reports_with_a_fixed_set_of_applications() {
         interval_ms: None,
         idle_ms: None,
     };
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     for n in 1..10 {
         sync.on_usage(&message(capacity, &["ada"], NOW, 1), NOW);
         assert!(reports(&mut sync, NOW.plus_ms(n * 3_600_000)).is_empty());
@@ -213,7 +222,7 @@ fn each_flush_mode_reports_with_a_fixed_set_of_applications() {
     );
     assert!(reports(&mut sync, NOW.plus_ms(10 * 3_600_000)).is_empty());
 
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 1_000_000), NOW);
     assert!(reports(&mut sync, NOW.plus_ms(999)).is_empty());
     assert_eq!(reports(&mut sync, NOW.plus_ms(1_000)).len(), 1);
@@ -223,10 +232,10 @@ fn each_flush_mode_reports_with_a_fixed_set_of_applications() {
         interval_ms: Some(60_000),
         idle_ms: Some(2_000),
     };
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(both, &["ada"], NOW, 10), NOW);
     assert_eq!(reports(&mut sync, NOW).len(), 1);
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(both, &["ada"], NOW, 1), NOW);
     assert!(reports(&mut sync, NOW.plus_ms(1_999)).is_empty());
     assert_eq!(
@@ -240,7 +249,7 @@ fn each_flush_mode_reports_with_a_fixed_set_of_applications() {
 fn calls_in_flight_and_per_second_are_bounded() {
     let names: Vec<String> = (0..1_000).map(|n| format!("app{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     let mut batch = message(PERIODICAL, &names, NOW, 1);
     batch.services[0].route.calls_per_second = 100;
     sync.on_usage(&batch, NOW);
@@ -271,7 +280,7 @@ fn calls_in_flight_and_per_second_are_bounded() {
 
 #[test]
 fn many_minutes_are_split_into_reports_that_the_backend_takes() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     let minutes = 1_400;
     for minute in 0..minutes {
         let at = NOW.plus_ms(minute * 60_000);
@@ -308,7 +317,7 @@ fn many_minutes_are_split_into_reports_that_the_backend_takes() {
 
 #[test]
 fn an_application_that_nobody_names_is_forgotten_once_everything_is_confirmed() {
-    let mut sync = SyncFlow::new(1);
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
     sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 1), NOW);
     let (id, _) = reports(&mut sync, NOW.plus_ms(1_000)).remove(0);
     sync.on_outcome(id, &accepted(), NOW.plus_ms(1_000));
@@ -325,4 +334,58 @@ fn an_application_that_nobody_names_is_forgotten_once_everything_is_confirmed() 
         sync.poll(NOW.plus_ms(hour * 3_600_000));
     }
     assert_eq!(sync.applications(), 0);
+}
+
+#[test]
+fn a_report_that_may_have_been_counted_is_sent_again_or_not_as_configured() {
+    for (retry, outcome, pending, uncertain) in [
+        (ReportRetry::AtLeastOnce, CallOutcome::Failed, 7, 0),
+        (ReportRetry::AtMostOnce, CallOutcome::Failed, 0, 7),
+        (ReportRetry::AtMostOnce, answer(504, "timeout"), 0, 7),
+        // These were surely not counted.
+        (ReportRetry::AtMostOnce, CallOutcome::Unsent, 7, 0),
+        (ReportRetry::AtMostOnce, answer(503, "overflow"), 7, 0),
+        (ReportRetry::AtMostOnce, answer(500, ""), 7, 0),
+    ] {
+        let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+        let mut usage = message(PERIODICAL, &["ada"], NOW, 7);
+        usage.services[0].route.policy.report_retry = retry;
+        sync.on_usage(&usage, NOW);
+        let at = NOW.plus_ms(1_000);
+        let (id, _) = reports(&mut sync, at).remove(0);
+        sync.on_outcome(id, &outcome, at);
+        assert_eq!(sync.pending(), pending, "{retry:?} {outcome:?}");
+        assert_eq!(sync.take_settled(), uncertain, "{retry:?} {outcome:?}");
+        let counted = sync.counters.value(Counter::UsageUncertain);
+        assert_eq!(counted, uncertain, "{retry:?} {outcome:?}");
+        assert_eq!(sync.counters.value(Counter::ReportFailures), 1);
+    }
+}
+
+#[test]
+fn usage_that_waits_for_hours_takes_no_more_room_than_its_hours() {
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+    let start = Period::Day.window(NOW).start;
+    let mut at = start;
+    for minute in 0..20 * 60 {
+        at = start.plus_ms(minute * 60_000);
+        sync.on_usage(&message(PERIODICAL, &["ada"], at, 1), at);
+        for (id, _) in reports(&mut sync, at) {
+            sync.on_outcome(id, &answer(500, ""), at);
+        }
+    }
+    at = at.plus_ms(60_000);
+    let mut sent = Vec::new();
+    while sync.pending() > 0 {
+        for (id, callout) in calls(sync.poll(at), CallKind::Report) {
+            let body = String::from_utf8(callout.call.body).expect("a form");
+            sent.push(body.matches("timestamp").count());
+            sync.on_outcome(id, &accepted(), at);
+        }
+        at = at.plus_ms(1_000);
+    }
+    assert_eq!(sync.counters.value(Counter::UsageReported), 20 * 60);
+    // One for each full hour, and the minutes of the last two hours at most.
+    let transactions: usize = sent.iter().sum();
+    assert!((20..20 + 2 * 60).contains(&transactions), "{transactions}");
 }

@@ -2,16 +2,19 @@
 
 #![cfg(test)]
 
+use authcache::config::CacheSettings;
 use authcache::ids::{MetricName, ServiceId, ServiceToken};
 use authcache::key::{CredentialKind, KeyDigest};
+use authcache::lease::slot::Tag;
+use authcache::lease::wallet::Spent;
 use authcache::record::{LimitReading, Reading, Uncovered};
 use authcache::refusal::Refusal;
-use authcache::service::{FlushPolicy, Route};
+use authcache::service::{FlushPolicy, Policy, Route};
 use authcache::time::{Period, UnixMillis, Window};
 use authcache::usage::MetricIndex;
 use authcache::wire::{
-    AccountUsage, RefreshMessage, RefreshOutcome, ServiceHeader, UsageEntry, UsageMessage, VERSION,
-    WireError, Worker,
+    AccountUsage, AnswerMessage, AnswerOutcome, News, RefreshMessage, RefreshOutcome,
+    ServiceHeader, Statement, UsageEntry, UsageMessage, VERSION, WireError, Worker,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -49,6 +52,10 @@ fn route() -> impl Strategy<Value = Route> {
                 },
                 settle_delay_ms: numbers[1],
                 calls_per_second: numbers[2],
+                policy: Policy {
+                    soft_ms: numbers[1],
+                    ..Policy::of(&CacheSettings::default())
+                },
             },
         )
 }
@@ -90,6 +97,13 @@ fn usage_message() -> impl Strategy<Value = UsageMessage> {
                 credential,
                 refresh_due,
                 entries,
+                statement: Some(Statement {
+                    born: UnixMillis(service as u64),
+                    spent: vec![Spent {
+                        ends: UnixMillis(7),
+                        amount: 9,
+                    }],
+                }),
             },
         );
     (
@@ -105,7 +119,7 @@ fn usage_message() -> impl Strategy<Value = UsageMessage> {
         })
 }
 
-fn refresh_message() -> impl Strategy<Value = RefreshMessage> {
+fn reading() -> impl Strategy<Value = Reading> {
     let limit = (
         name(),
         prop::sample::select(Period::ALL.to_vec()),
@@ -122,7 +136,7 @@ fn refresh_message() -> impl Strategy<Value = RefreshMessage> {
             current: numbers[3],
         });
     let digests = vec(name().prop_map(|key| KeyDigest::of(&key)), 0..3);
-    let reading = (
+    (
         any::<u64>(),
         vec(limit, 0..4),
         option::of(vec((name(), vec(name(), 0..3)), 0..3)),
@@ -133,7 +147,38 @@ fn refresh_message() -> impl Strategy<Value = RefreshMessage> {
             limits,
             hierarchy,
             keys,
-        });
+        })
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    prop::sample::select(vec![
+        Refusal::Credential,
+        Refusal::Key,
+        Refusal::State,
+        Refusal::Metric,
+        Refusal::Other,
+    ])
+}
+
+fn answer_message() -> impl Strategy<Value = AnswerMessage> {
+    let outcome = prop_oneof![
+        (reading(), vec(name(), 0..3))
+            .prop_map(|(reading, metrics)| AnswerOutcome::Reading { reading, metrics }),
+        refusal().prop_map(AnswerOutcome::Refused),
+        Just(AnswerOutcome::Unclear),
+        Just(AnswerOutcome::Failed),
+    ];
+    (any::<[u8; 16]>(), any::<u64>(), option::of(name()), outcome).prop_map(
+        |(tag, started, key, outcome)| AnswerMessage {
+            tag: Tag::from_bytes(tag),
+            started: UnixMillis(started),
+            key: key.map(|key| KeyDigest::of(&key)),
+            outcome,
+        },
+    )
+}
+
+fn refresh_message() -> impl Strategy<Value = RefreshMessage> {
     let uncovered = (
         vec((name(), any::<u64>(), any::<u64>()), 0..3),
         vec((name(), any::<u64>()), 0..3),
@@ -146,16 +191,9 @@ fn refresh_message() -> impl Strategy<Value = RefreshMessage> {
             totals,
         });
     let outcome = prop_oneof![
-        (reading, uncovered)
+        (reading(), uncovered)
             .prop_map(|(reading, uncovered)| RefreshOutcome::Reading { reading, uncovered }),
-        prop::sample::select(vec![
-            Refusal::Credential,
-            Refusal::Key,
-            Refusal::State,
-            Refusal::Metric,
-            Refusal::Other
-        ])
-        .prop_map(RefreshOutcome::Refused),
+        refusal().prop_map(RefreshOutcome::Refused),
     ];
     (any::<u64>(), any::<u32>(), kind(), name(), outcome).prop_map(
         |(generation, service, kind, credential, outcome)| RefreshMessage {
@@ -176,9 +214,11 @@ proptest! {
     }
 
     #[test]
-    fn news_come_back_as_they_were(message in refresh_message()) {
-        let bytes = message.encode().expect("encodable");
-        prop_assert_eq!(RefreshMessage::decode(&bytes).expect("readable"), message);
+    fn news_come_back_as_they_were(refresh in refresh_message(), answer in answer_message()) {
+        for news in [News::Refresh(refresh), News::Answer(answer)] {
+            let bytes = news.encode().expect("encodable");
+            prop_assert_eq!(News::decode(&bytes).expect("readable"), news);
+        }
     }
 
     #[test]
@@ -189,7 +229,7 @@ proptest! {
         extra in 1..10_usize,
     ) {
         let _ = UsageMessage::decode(&bytes);
-        let _ = RefreshMessage::decode(&bytes);
+        let _ = News::decode(&bytes);
         let mut whole = message.encode().expect("encodable");
         let cut = cut.index(whole.len());
         prop_assert!(UsageMessage::decode(&whole[..cut]).is_err());

@@ -108,7 +108,7 @@ impl HttpContext for FilterStream {
                 }
                 // Nothing is paused yet, so letting it through means to continue here and not to
                 // resume as well.
-                match self.conclude(&question, &CallOutcome::Failed) {
+                match self.conclude(&question, &CallOutcome::Unsent) {
                     Resolution::Continue => return Action::Continue,
                     Resolution::Reply(reply) => host::stream::reply(&reply),
                 }

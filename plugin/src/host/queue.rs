@@ -5,7 +5,7 @@
 use proxy_wasm::hostcalls;
 
 /// The queue that the sync side reads.
-pub(crate) const USAGE: &str = "tollgate.usage.v1";
+pub(crate) const USAGE: &str = "tollgate.usage.v2";
 /// A message that only wakes its reader up. Others begin with their version, which is never 0.
 pub(crate) const WAKE_UP: &[u8] = &[0];
 

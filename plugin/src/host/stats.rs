@@ -9,6 +9,9 @@ use authcache::counters::{Counter, Counters};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
+/// By how many thousandths of its limit a counter was over it, for every reading.
+const OVERSHOOT: &str = "tollgate_overshoot_permille";
+
 /// A gauge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Gauge {
@@ -18,6 +21,8 @@ pub(crate) enum Gauge {
     ApplicationsCached,
     /// Requests that wait for the backend, over all workers.
     Waiters,
+    /// Units that were handed out and that the backend's counters may not show.
+    Uncertainty,
 }
 
 /// The metrics of one VM.
@@ -27,6 +32,8 @@ pub(crate) struct Stats {
     usage_pending: Option<u32>,
     applications_cached: Option<u32>,
     waiters: Option<u32>,
+    uncertainty: Option<u32>,
+    overshoot: Option<u32>,
 }
 
 impl Stats {
@@ -41,6 +48,8 @@ impl Stats {
             usage_pending: gauge("tollgate_usage_pending"),
             applications_cached: gauge("tollgate_applications_cached"),
             waiters: gauge("tollgate_waiters"),
+            uncertainty: gauge("tollgate_uncertainty"),
+            overshoot: hostcalls::define_metric(MetricType::Histogram, OVERSHOOT).ok(),
         }
     }
 
@@ -60,8 +69,18 @@ impl Stats {
             Gauge::UsagePending => self.usage_pending,
             Gauge::ApplicationsCached => self.applications_cached,
             Gauge::Waiters => self.waiters,
+            Gauge::Uncertainty => self.uncertainty,
         };
         move_by(id, by);
+    }
+
+    /// Enters a reading into the histogram of overshoots.
+    pub(crate) fn record_overshoot(&self, per_mille: u64) {
+        if let Some(id) = self.overshoot
+            && hostcalls::record_metric(id, per_mille).is_err()
+        {
+            log::error!("metric {id} is gone");
+        }
     }
 
     /// Raises a gauge.

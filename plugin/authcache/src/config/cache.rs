@@ -4,13 +4,23 @@
 
 mod document;
 
+use serde::{Deserialize, Serialize};
+
 pub(super) use document::RawCache;
 
 /// Everything about the cache itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CacheSettings {
-    /// Whether there is a cache.
+    /// Whether there is a cache, and what it promises.
     pub mode: Mode,
+    /// The gateways that share the limits.
+    pub gateways: Gateways,
+    /// Whether workers share the call about an application that none of them knows.
+    pub unique_callout: bool,
+    /// How long an epoch is in the modes with leases.
+    pub epoch: Epoch,
+    /// What happens to a report whose answer does not say whether it was counted.
+    pub report_retry: ReportRetry,
     /// When usage is reported.
     pub flush: Flush,
     /// How long a record is used.
@@ -38,13 +48,52 @@ pub struct CacheSettings {
 }
 
 /// How requests are decided.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Mode {
     /// One authrep for every request.
     Off,
     /// From cached limits and counters, reporting later.
-    #[default]
     Fast,
+    /// From leases on what is left; near a limit by calls that count at once.
+    #[default]
+    Balanced,
+    /// From leases on what is left, and from nothing else.
+    Strict,
+}
+
+impl Mode {
+    /// Whether requests are decided from leases.
+    pub const fn leases(self) -> bool {
+        matches!(self, Self::Balanced | Self::Strict)
+    }
+}
+
+/// The gateways that share the limits of the same applications.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Gateways {
+    /// How many there are.
+    pub count: u32,
+    /// Which one this is, from 0.
+    pub index: u32,
+}
+
+/// Bounds of the length of an epoch.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Epoch {
+    /// The shortest.
+    pub min_ms: u64,
+    /// The longest.
+    pub max_ms: u64,
+}
+
+/// What happens to a report whose answer does not say whether it was counted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum ReportRetry {
+    /// It is sent again: usage may be counted twice.
+    #[default]
+    AtLeastOnce,
+    /// It is not: usage may be lost.
+    AtMostOnce,
 }
 
 /// When usage is reported.
@@ -121,6 +170,8 @@ pub enum OnOutageUnknown {
 pub struct Memory {
     /// Records of applications.
     pub applications: usize,
+    /// Applications of the whole process that requests are decided from leases for.
+    pub leases: usize,
     /// Definite denials.
     pub negative: usize,
 }
@@ -166,6 +217,10 @@ impl Default for CacheSettings {
     fn default() -> Self {
         Self {
             mode: Mode::default(),
+            gateways: Gateways::default(),
+            unique_callout: true,
+            epoch: Epoch::default(),
+            report_retry: ReportRetry::default(),
             flush: Flush::default(),
             ttl: Ttl::default(),
             negative_ttl_ms: 10_000,
@@ -178,6 +233,21 @@ impl Default for CacheSettings {
             clock_skew_ms: 1_000,
             no_match_status: 404,
             log_level: LogLevel::default(),
+        }
+    }
+}
+
+impl Default for Gateways {
+    fn default() -> Self {
+        Self { count: 1, index: 0 }
+    }
+}
+
+impl Default for Epoch {
+    fn default() -> Self {
+        Self {
+            min_ms: 1_000,
+            max_ms: 30_000,
         }
     }
 }
@@ -217,8 +287,17 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             applications: 100_000,
+            leases: Self::leases_for(100_000),
             negative: 10_000,
         }
+    }
+}
+
+impl Memory {
+    /// How many slots for leases go with a number of applications: so many that a free one is found
+    /// nearly always. A slot takes memory from its first use on.
+    pub(super) const fn leases_for(applications: usize) -> usize {
+        applications.saturating_mul(4)
     }
 }
 

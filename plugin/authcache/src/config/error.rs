@@ -34,12 +34,13 @@ pub enum ConfigError {
 }
 
 /// Settings of the `cache` object. At the top level they are in the wrong place.
-const CACHE_SETTINGS: [&str; 21] = [
+const CACHE_SETTINGS: [&str; 22] = [
     "mode",
     "gateways",
     "gateway_index",
     "unique_callout",
     "epoch",
+    "report_retry",
     "flush",
     "ttl",
     "negative_ttl",

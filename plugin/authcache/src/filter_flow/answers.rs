@@ -5,12 +5,12 @@
 use std::rc::Rc;
 
 use super::cached::{self, Asked, Cached, Why};
-use super::flights::Waiter;
-use super::{FilterFlow, FlightId, Question, Resolution, Resumption};
-use crate::callout::{CallOutcome, Reply};
+use super::flights::{Flight, Waiter};
+use super::{FilterFlow, FlightId, Question, Resolution, Resumption, leases};
+use crate::callout::{CallKind, CallOutcome, Reply};
 use crate::counters::Counter;
 use crate::key::KeyRef;
-use crate::protocol::response::StatusAnswer;
+use crate::leased::LeasedRecord;
 use crate::record::{Reading, Record};
 use crate::refusal::Refusal;
 use crate::reply::{Denial, DenialKind};
@@ -22,7 +22,7 @@ use crate::worker::{Subject, WorkerState};
 
 /// What an answer means for those who waited beside the one who asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum ForOthers {
+pub(super) enum ForOthers {
     /// There is a record now: they are decided from it.
     Record,
     /// There is none, because the cache is full or the state could not be read: each asks alone.
@@ -42,29 +42,53 @@ impl FilterFlow {
         outcome: &CallOutcome,
         now: UnixMillis,
     ) -> Vec<Resumption> {
-        let Some(flight) = self.flights.finish(id) else {
+        let Some(mut flight) = self.flights.finish(id) else {
             return Vec::new();
         };
         let reply = outcome.reply();
-        count_authrep(worker, &reply);
-        let (first, others) = self.learn(worker, &flight.question, &reply, flight.started, now);
+        let kind = self.kind_of(&flight);
+        count_call(worker, kind, &reply);
+        self.settle_charge(worker, &mut flight, outcome, &reply, now);
+        self.pass_on(worker, &flight, &reply);
+        let (first, others) = self.learn(worker, &flight, kind, &reply, now);
+        if self.asks_for_less(worker, &mut flight, &reply, now) {
+            self.resend(flight);
+            return Vec::new();
+        }
         let mut resumptions = Vec::new();
-        if let Some((stream, _)) = flight.first {
+        let mut waiters = Vec::new();
+        if let Some((stream, deadline)) = flight.first {
             let resolution = match first {
                 Some(Denial {
                     kind: DenialKind::Backend,
                     ..
-                }) => self.on_outage(worker, &flight.question, now),
-                Some(denial) => self.refuse(worker, &denial),
-                None => self.admit(worker),
+                }) => Some(self.on_outage(worker, &flight.question, now)),
+                Some(denial) => Some(self.refuse(worker, &denial)),
+                None if kind == CallKind::Authrep => Some(self.admit(worker)),
+                None => None,
             };
-            self.waiting.remove(&stream);
-            resumptions.push(Resumption { stream, resolution });
+            match resolution {
+                Some(resolution) => {
+                    self.waiting.remove(&stream);
+                    resumptions.push(Resumption { stream, resolution });
+                }
+                // What was asked counted nothing: it is decided like the others.
+                None => waiters.push(Waiter {
+                    stream,
+                    question: flight.question.clone(),
+                    deadline,
+                }),
+            }
         }
-        for waiter in flight.others {
+        waiters.extend(std::mem::take(&mut flight.others));
+        let paid = self.spread(worker, &flight, &reply, &mut waiters, now);
+        resumptions.extend(paid);
+        for waiter in waiters {
             let stream = waiter.stream;
             self.waiting.remove(&stream);
-            let resolution = self.resolve_other(worker, waiter, &flight.question, others, now);
+            let asked = &flight.question;
+            let concerns = |refusal, other: &Question| concerns(refusal, other, asked);
+            let resolution = self.resolve_other(worker, waiter, concerns, others, now);
             resumptions.extend(resolution.map(|resolution| Resumption { stream, resolution }));
         }
         resumptions
@@ -90,11 +114,16 @@ impl FilterFlow {
             }
             RefreshOutcome::Reading { reading, uncovered } => {
                 let lifetimes = self.lifetimes(worker);
+                let names = served.metric_names();
+                if let Some(record) = worker.leased.peek_mut(application.0, |known| known.is(key)) {
+                    let plan = worker.plans.find(served.number, reading, names);
+                    record.refresh(plan, reading, lifetimes);
+                    return;
+                }
                 let record = worker
                     .records
                     .peek_mut(application.0, |known| known.is(key));
                 if let Some(record) = record {
-                    let names = served.metric_names();
                     record.refresh(reading, names, uncovered, lifetimes);
                 }
             }
@@ -106,11 +135,14 @@ impl FilterFlow {
     fn learn(
         &self,
         worker: &mut WorkerState,
-        question: &Question,
+        flight: &Flight,
+        kind: CallKind,
         reply: &Reply,
-        started: UnixMillis,
         now: UnixMillis,
     ) -> (Option<Denial>, ForOthers) {
+        let (question, started) = (&flight.question, flight.started);
+        // A denied call counts nothing.
+        let nothing = Usage::default();
         let outage = (Some(DenialKind::Backend.into()), ForOthers::Outage);
         let Some(served) = self.services.get(question.service) else {
             return outage;
@@ -120,13 +152,19 @@ impl FilterFlow {
         match reply {
             Reply::Failed => outage,
             Reply::Allowed(status) => {
-                let others = self.store(worker, served, &asked, status, started, now);
+                let reading = Reading::of(status, started);
+                let own = match kind {
+                    CallKind::Authrep => asked.usage,
+                    _ => &nothing,
+                };
+                let others = self.store(worker, served, &asked, &reading, own, now);
                 (None, others)
             }
             Reply::Exceeded(status) => {
                 let denial = self.exceeded(question, status.as_ref(), now);
                 let others = status.as_ref().map_or(ForOthers::Alone, |status| {
-                    self.store(worker, served, &asked, status, started, now)
+                    let reading = Reading::of(status, started);
+                    self.store(worker, served, &asked, &reading, &nothing, now)
                 });
                 (Some(denial), others)
             }
@@ -138,35 +176,31 @@ impl FilterFlow {
         }
     }
 
-    /// Puts the state of an application into its record.
-    fn store(
+    /// Puts the state of an application into its record. `own` is the usage of this worker that was
+    /// counted with the question.
+    pub(super) fn store(
         &self,
         worker: &mut WorkerState,
         served: &Rc<ServedService>,
         asked: &Asked<'_>,
-        status: &StatusAnswer,
-        started: UnixMillis,
+        reading: &Reading,
+        own: &Usage,
         now: UnixMillis,
     ) -> ForOthers {
-        let reading = Reading::of(status, started);
+        if served.route.policy.mode.leases() {
+            return self.store_leased(worker, served, asked, reading, now);
+        }
         let lifetimes = self.lifetimes(worker);
         let (hash, key) = asked.application();
         let tally = worker.tally();
         let names = served.metric_names();
-        let counted = Usage::default();
-        // A denied call counts nothing.
-        let own = if status.authorized {
-            asked.usage
-        } else {
-            &counted
-        };
         let record = match worker.records.find(hash, |known| known.is(key)) {
             Some(record) => {
-                record.reread(&reading, names, own, now, lifetimes);
+                record.reread(reading, names, own, now, lifetimes);
                 record
             }
             None => {
-                let record = Record::new(&reading, names, tally, own, now, lifetimes);
+                let record = Record::new(reading, names, tally, own, now, lifetimes);
                 match worker.records.insert(hash, key.to_owned(), record, now) {
                     Ok(record) => record,
                     Err(_) => return ForOthers::Alone,
@@ -182,8 +216,46 @@ impl FilterFlow {
         ForOthers::Record
     }
 
+    /// The same for an application with leases: its counters go into the slot.
+    fn store_leased(
+        &self,
+        worker: &mut WorkerState,
+        served: &Rc<ServedService>,
+        asked: &Asked<'_>,
+        reading: &Reading,
+        now: UnixMillis,
+    ) -> ForOthers {
+        let lifetimes = self.lifetimes(worker);
+        let (hash, key) = asked.application();
+        let names = served.metric_names();
+        let plan = worker.plans.find(served.number, reading, names);
+        let tag = key.tag();
+        let until = now.plus_ms(lifetimes.usable_ms);
+        if let Some(record) = worker.leased.find(hash, |known| known.is(key)) {
+            record.refresh(plan, reading, lifetimes);
+        } else {
+            let record = LeasedRecord::new(tag, plan, reading, lifetimes);
+            if worker
+                .leased
+                .insert(hash, key.to_owned(), record, now)
+                .is_err()
+            {
+                return ForOthers::Alone;
+            }
+        }
+        if let Some(record) = worker.leased.find(hash, |known| known.is(key)) {
+            // Limits are checked last: key and metrics were right, whatever the limits said.
+            record.learn_metrics(asked.usage, until);
+            if asked.has_keys() {
+                record.keys.learn(asked.digest(), now, until);
+            }
+        }
+        leases::install(worker, served, tag, reading, now);
+        ForOthers::Record
+    }
+
     /// Remembers a definite refusal, and ends the record where it concerns the whole application.
-    fn note_refusal(
+    pub(super) fn note_refusal(
         &self,
         worker: &mut WorkerState,
         (hash, key): (u64, KeyRef<'_>),
@@ -201,6 +273,11 @@ impl FilterFlow {
         {
             record.refuse(refusal, now);
         }
+        if subject == Subject::Application
+            && let Some(record) = worker.leased.peek_mut(hash, |known| known.is(key))
+        {
+            record.refuse(refusal, now);
+        }
         if refusal.is_memorable() {
             let cache = &self.settings.cache;
             let life_ms = worker.rng.shorten(cache.negative_ttl_ms, cache.ttl.jitter);
@@ -210,17 +287,17 @@ impl FilterFlow {
     }
 
     /// Decides one who waited for the question of another; `None` when it goes on waiting.
-    fn resolve_other(
+    pub(super) fn resolve_other(
         &mut self,
         worker: &mut WorkerState,
         waiter: Waiter,
-        asked: &Question,
+        concerns: impl Fn(Refusal, &Question) -> bool,
         others: ForOthers,
         now: UnixMillis,
     ) -> Option<Resolution> {
         let share = match others {
             ForOthers::Outage => return Some(self.on_outage(worker, &waiter.question, now)),
-            ForOthers::Refused(refusal) if concerns(refusal, &waiter.question, asked) => {
+            ForOthers::Refused(refusal) if concerns(refusal, &waiter.question) => {
                 let denial = DenialKind::from(refusal).into();
                 return Some(self.refuse(worker, &denial));
             }
@@ -242,8 +319,8 @@ impl FilterFlow {
                 Some(self.refuse(worker, &DenialKind::Backend.into()))
             }
             Cached::Ask(why) => {
-                self.depart(waiter, share && why == Why::Unknown, now);
-                None
+                let denied = self.depart(worker, waiter, (why, share), now).err()?;
+                Some(self.refuse(worker, &denied))
             }
         }
     }
@@ -258,11 +335,23 @@ fn concerns(refusal: Refusal, other: &Question, asked: &Question) -> bool {
     }
 }
 
-/// Counts the outcome of an authrep.
-pub(super) fn count_authrep(worker: &mut WorkerState, reply: &Reply) {
+/// Counts the outcome of a call.
+pub(super) fn count_call(worker: &mut WorkerState, kind: CallKind, reply: &Reply) {
+    let (ok, denied, failed) = match kind {
+        CallKind::Authorize => (
+            Counter::AuthorizeOk,
+            Counter::AuthorizeDenied,
+            Counter::AuthorizeFailed,
+        ),
+        _ => (
+            Counter::AuthrepOk,
+            Counter::AuthrepDenied,
+            Counter::AuthrepFailed,
+        ),
+    };
     worker.counters.one(match reply {
-        Reply::Allowed(_) => Counter::AuthrepOk,
-        Reply::Exceeded(_) | Reply::Refused(..) => Counter::AuthrepDenied,
-        Reply::Failed => Counter::AuthrepFailed,
+        Reply::Allowed(_) => ok,
+        Reply::Exceeded(_) | Reply::Refused(..) => denied,
+        Reply::Failed => failed,
     });
 }

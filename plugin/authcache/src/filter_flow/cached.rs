@@ -4,10 +4,11 @@
 
 use std::rc::Rc;
 
+use super::leases;
 use crate::credentials::CredentialRef;
 use crate::key::{CredentialKind, KeyDigest, KeyRef};
 use crate::quota::Limit;
-use crate::record::{Decision, Record};
+use crate::record::{AcceptedKeys, Decision};
 use crate::reply::{Denial, DenialKind, RateLimit};
 use crate::service::ServedService;
 use crate::time::{UnixMillis, Window};
@@ -19,8 +20,17 @@ use crate::worker::{Subject, WorkerState};
 pub(super) struct Asked<'a> {
     pub(super) hash: u64,
     pub(super) key: KeyRef<'a>,
-    pub(super) app_key: Option<&'a str>,
+    pub(super) app_key: AskedKey<'a>,
     pub(super) usage: &'a Usage,
+}
+
+/// The application key of a request. Its digest is worked out where it matters.
+#[derive(Clone, Copy)]
+pub(super) enum AskedKey<'a> {
+    /// As it came.
+    Text(Option<&'a str>),
+    /// As another worker tells it.
+    Digest(Option<KeyDigest>),
 }
 
 /// What the cache says to it.
@@ -43,6 +53,10 @@ pub(super) enum Why {
     Key,
     /// There is a record, and it cannot tell what one of the metrics counts for.
     Metric,
+    /// There is a record and no way to lease.
+    Alone,
+    /// What may be handed out is, and the limit is not reached: a call may pay for so many.
+    Red { times: u64 },
 }
 
 impl<'a> Asked<'a> {
@@ -63,7 +77,7 @@ impl<'a> Asked<'a> {
         Self {
             hash: key.hash(),
             key,
-            app_key,
+            app_key: AskedKey::Text(app_key),
             usage,
         }
     }
@@ -75,7 +89,18 @@ impl<'a> Asked<'a> {
 
     /// The digest of the application key that came with the request.
     pub(super) fn digest(&self) -> Option<KeyDigest> {
-        self.app_key.map(KeyDigest::of)
+        match self.app_key {
+            AskedKey::Text(key) => key.map(KeyDigest::of),
+            AskedKey::Digest(digest) => digest,
+        }
+    }
+
+    /// The same with the application key of another request.
+    pub(super) fn with_digest(self, digest: Option<KeyDigest>) -> Self {
+        Self {
+            app_key: AskedKey::Digest(digest),
+            ..self
+        }
     }
 
     /// Whether the application key says anything: a user key is the whole credential.
@@ -91,7 +116,12 @@ pub(super) fn decide(
     asked: &Asked<'_>,
     now: UnixMillis,
 ) -> Cached {
-    match from_record(worker, service, asked, now) {
+    let decided = if service.route.policy.mode.leases() {
+        leases::from_lease(worker, service, asked, now)
+    } else {
+        from_record(worker, service, asked, now)
+    };
+    match decided {
         Ok(cached) => cached,
         Err(why) => remembered(worker, asked, now).map_or(Cached::Ask(why), Cached::Deny),
     }
@@ -114,9 +144,9 @@ pub(super) fn limit_denial(limit: Option<&Limit>, now: UnixMillis) -> Denial {
     }
 }
 
-/// Whether the record knows the application key to be valid.
-pub(super) fn accepts(record: &Record, asked: &Asked<'_>, now: UnixMillis) -> bool {
-    !asked.has_keys() || record.keys.accept_any() || record.keys.accept(asked.digest(), now)
+/// Whether the application key is known to be valid.
+pub(super) fn accepts(keys: &AcceptedKeys, asked: &Asked<'_>, now: UnixMillis) -> bool {
+    !asked.has_keys() || keys.accept_any() || keys.accept(asked.digest(), now)
 }
 
 fn from_record(
@@ -132,7 +162,7 @@ fn from_record(
         worker.demands = demands;
         return Err(Why::Unknown);
     };
-    let decision = if accepts(record, asked, now) {
+    let decision = if accepts(&record.keys, asked, now) {
         record.decide(asked.usage, now, &mut demands)
     } else {
         worker.demands = demands;
@@ -150,7 +180,9 @@ fn from_record(
         }
     };
     if wants_refresh {
-        worker.table.note_refresh_due(asked.application(), service);
+        worker
+            .table
+            .note_account(asked.application(), service, true);
     }
     worker.demands = demands;
     cached

@@ -2,10 +2,10 @@
 //!
 //! Owns the mode `off`. Must not know records of the worker, which it leaves alone.
 
-use super::answers::count_authrep;
+use super::answers::count_call;
 use super::cached::{Asked, limit_denial};
 use super::{FilterFlow, Question, Resolution, Step};
-use crate::callout::{CallOutcome, Reply};
+use crate::callout::{CallKind, CallOutcome, Reply};
 use crate::counters::Counter;
 use crate::credentials::CredentialRef;
 use crate::protocol::response::StatusAnswer;
@@ -26,7 +26,7 @@ impl FilterFlow {
     ) -> Result<Step, Denial> {
         worker.counters.one(Counter::Misses);
         let question = Question::of(service, credential, usage)?;
-        let callout = self.callout(&question);
+        let callout = self.callout(&question, CallKind::Authrep, 1);
         let callout = callout.ok_or(Denial::from(DenialKind::UnknownService))?;
         Ok(Step::Ask(question, callout))
     }
@@ -40,7 +40,7 @@ impl FilterFlow {
         now: UnixMillis,
     ) -> Resolution {
         let reply = outcome.reply();
-        count_authrep(worker, &reply);
+        count_call(worker, CallKind::Authrep, &reply);
         match reply {
             Reply::Allowed(_) => self.admit(worker),
             Reply::Exceeded(status) => {

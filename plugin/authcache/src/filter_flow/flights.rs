@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashTable;
 
+use super::leases::Charged;
 use super::{FlightId, Question, StreamId};
-use crate::key::CacheKey;
+use crate::key::{CacheKey, KeyRef};
+use crate::lease::slot::Tag;
 use crate::time::UnixMillis;
 
 /// A request that waits.
@@ -30,6 +32,14 @@ pub(super) struct Flight {
     pub(super) others: Vec<Waiter>,
     /// When the call was decided on: its answer covers nothing later.
     pub(super) started: UnixMillis,
+    /// Whether the other workers wait for the answer too.
+    pub(super) claimed: bool,
+    /// How many requests the call pays for, where it is one that may pay for several.
+    pub(super) prepays: Option<u64>,
+    /// What the call uses, noted in the slot.
+    pub(super) charged: Charged,
+    /// Until when the answer of another worker is awaited.
+    abroad_until: Option<UnixMillis>,
     shared_as: Option<(u64, CacheKey)>,
 }
 
@@ -41,6 +51,8 @@ pub(super) struct Flights {
     shared: HashTable<Shared>,
     to_send: VecDeque<FlightId>,
     next: u64,
+    /// Charges of calls that were never made.
+    unused: Vec<(usize, Charged)>,
 }
 
 #[derive(Debug)]
@@ -78,14 +90,95 @@ impl Flights {
             if flight.first.is_some() || flight.promote() {
                 return Some(id);
             }
-            self.finish(id);
+            if let Some(flight) = self.finish(id) {
+                self.unused.push((flight.question.service, flight.charged));
+            }
         }
         None
     }
 
-    /// What a flight asks.
-    pub(super) fn question(&self, id: FlightId) -> Option<&Question> {
-        self.flights.get(&id).map(|flight| &flight.question)
+    /// Charges of calls that were never made, each with the place of its service.
+    pub(super) fn take_unused(&mut self) -> Vec<(usize, Charged)> {
+        std::mem::take(&mut self.unused)
+    }
+
+    /// Lets a request wait for a call that pays for others like it, if one is there.
+    pub(super) fn join_prepaid(&mut self, waiter: Waiter) -> Result<FlightId, Waiter> {
+        let like = |flight: &&mut Flight| {
+            flight.prepays.is_some()
+                && flight.question.service == waiter.question.service
+                && flight.question.credential == waiter.question.credential
+                && flight.question.usage == waiter.question.usage
+        };
+        let mut flights = self.flights.iter_mut();
+        match flights.find(|(_, flight)| like(flight)) {
+            Some((id, flight)) => {
+                flight.others.push(waiter);
+                Ok(*id)
+            }
+            None => Err(waiter),
+        }
+    }
+
+    /// The call of the flight is of its own usage, `prepays` as much where that is given.
+    pub(super) fn pay(&mut self, id: FlightId, prepays: Option<u64>, charged: Charged) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.prepays = prepays;
+            flight.charged = charged;
+        }
+    }
+
+    /// Sends a flight once more, after an answer that left everything open.
+    pub(super) fn resend(&mut self, flight: Flight) -> FlightId {
+        let id = FlightId(self.next);
+        self.next += 1;
+        self.flights.insert(id, flight);
+        self.to_send.push_back(id);
+        id
+    }
+
+    /// A flight.
+    pub(super) fn get(&self, id: FlightId) -> Option<&Flight> {
+        self.flights.get(&id)
+    }
+
+    /// The application that others may ask about too, if the flight is one that can be shared.
+    pub(super) fn shared_as(&self, id: FlightId) -> Option<KeyRef<'_>> {
+        self.flights.get(&id)?.application()
+    }
+
+    /// The call is made here, at `now`, and other workers wait for its answer where it is `claimed`.
+    pub(super) fn depart(&mut self, id: FlightId, claimed: bool, now: UnixMillis) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.started = now;
+            flight.claimed = claimed;
+        }
+    }
+
+    /// Another worker makes the call; its answer comes until `until`, or never.
+    pub(super) fn wait_abroad(&mut self, id: FlightId, until: UnixMillis) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.abroad_until = Some(until);
+        }
+    }
+
+    /// The flights that wait for the answer of another worker about this application.
+    pub(super) fn abroad(&self, tag: Tag) -> Vec<FlightId> {
+        let waits = |flight: &Flight| {
+            flight.abroad_until.is_some()
+                && flight.application().is_some_and(|key| key.tag() == tag)
+        };
+        let flights = self.flights.iter().filter(|(_, flight)| waits(flight));
+        flights.map(|(id, _)| *id).collect()
+    }
+
+    /// Sends those on their own way whose answer did not come in time: whoever was to ask is gone.
+    pub(super) fn call_back(&mut self, now: UnixMillis) {
+        for (id, flight) in &mut self.flights {
+            if flight.abroad_until.take_if(|until| now >= *until).is_some() {
+                self.to_send.push_back(*id);
+            }
+        }
     }
 
     /// Ends a flight.
@@ -165,6 +258,10 @@ impl Flights {
                 first: Some((waiter.stream, waiter.deadline)),
                 others: Vec::new(),
                 started: now,
+                claimed: false,
+                prepays: None,
+                charged: Charged::default(),
+                abroad_until: None,
                 shared_as: application,
             },
         );
@@ -174,6 +271,11 @@ impl Flights {
 }
 
 impl Flight {
+    /// The application that others may ask about too.
+    pub(super) fn application(&self) -> Option<KeyRef<'_>> {
+        self.shared_as.as_ref().map(|(_, key)| key.as_ref())
+    }
+
     /// Lets the next in line ask its own question, because the first one left before it was sent.
     fn promote(&mut self) -> bool {
         if self.others.is_empty() {

@@ -6,11 +6,14 @@
 //! denial outranks every policy.
 
 use super::cached::{Asked, accepts, limit_denial};
-use super::{FilterFlow, Question, Resolution};
-use crate::config::{OnOutage, OnOutageUnknown};
+use std::rc::Rc;
+
+use super::{FilterFlow, Question, Resolution, leases};
+use crate::config::{Mode, OnOutage, OnOutageUnknown};
 use crate::counters::Counter;
 use crate::record::Decision;
 use crate::reply::{Denial, DenialKind};
+use crate::service::ServedService;
 use crate::time::UnixMillis;
 use crate::worker::WorkerState;
 
@@ -33,7 +36,7 @@ impl FilterFlow {
         };
         let credential = question.credential.as_ref();
         let asked = Asked::of(served, &credential, &question.usage);
-        let policy = match self.for_known(worker, &asked, now) {
+        let policy = match self.for_known(worker, served, &asked, now) {
             Some(policy) => policy,
             None if self.settings.cache.outage.unknown == OnOutageUnknown::Open => {
                 Policy::Open { at: now }
@@ -61,15 +64,19 @@ impl FilterFlow {
     fn for_known(
         &self,
         worker: &mut WorkerState,
+        served: &Rc<ServedService>,
         asked: &Asked<'_>,
         now: UnixMillis,
     ) -> Option<Policy> {
+        if served.route.policy.mode.leases() {
+            return self.for_leased(worker, served, asked, now);
+        }
         let (hash, key) = asked.application();
         let record = worker.records.find(hash, |known| known.is(key))?;
         if let Some(refusal) = record.refusal() {
             return Some(Policy::Deny(DenialKind::from(refusal).into()));
         }
-        if !accepts(record, asked, now) {
+        if !accepts(&record.keys, asked, now) {
             return None;
         }
         if self.settings.cache.outage.known != OnOutage::Open {
@@ -83,5 +90,45 @@ impl FilterFlow {
         let at = record.dated(&worker.demands, now);
         record.charge(asked.usage, &worker.demands);
         Some(Policy::Open { at })
+    }
+
+    /// The same with leases. What is leased is used by then; beyond it only the policy `open` and
+    /// mode `balanced`, where several gateways share the limits, let anything through, as far as
+    /// this gateway's own count goes.
+    fn for_leased(
+        &self,
+        worker: &mut WorkerState,
+        served: &Rc<ServedService>,
+        asked: &Asked<'_>,
+        now: UnixMillis,
+    ) -> Option<Policy> {
+        let (hash, key) = asked.application();
+        let record = worker.leased.peek(hash, |known| known.is(key))?;
+        if let Some(refusal) = record.life.refusal() {
+            return Some(Policy::Deny(DenialKind::from(refusal).into()));
+        }
+        if !accepts(&record.keys, asked, now) {
+            return None;
+        }
+        let at = record.dated(now);
+        let is_usable = record.life.is_usable(now);
+        let goes_on = match self.settings.cache.outage.known {
+            OnOutage::Open => true,
+            OnOutage::Closed => false,
+            OnOutage::Stale => {
+                is_usable && self.settings.cache.mode == Mode::Balanced && !served.terms.is_alone()
+            }
+        };
+        if !goes_on {
+            return Some(Policy::Deny(DenialKind::Backend.into()));
+        }
+        match leases::without_backend(worker, served, asked, now) {
+            Some(Err(denial)) => Some(Policy::Deny(denial)),
+            Some(Ok(())) => Some(Policy::Open { at }),
+            None if self.settings.cache.outage.known == OnOutage::Open => {
+                Some(Policy::Open { at: now })
+            }
+            None => Some(Policy::Deny(DenialKind::Backend.into())),
+        }
     }
 }

@@ -43,6 +43,16 @@ impl Tag {
         hash.update([kind as u8]);
         Self(first_bytes(&hash.finalize()))
     }
+
+    /// The tag with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// A part of it, for choosing places.
+    pub(crate) fn low_bits(self) -> u64 {
+        u64::from_le_bytes(first_bytes(&self.0))
+    }
 }
 
 impl fmt::Debug for Tag {

@@ -4,11 +4,13 @@
 
 use super::Reading;
 use crate::hierarchy::{Hierarchy, Standing};
+use crate::quota::Demand;
 use crate::time::UnixMillis;
+use crate::usage::Usage;
 
 /// What usage of a metric counts for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Charge {
+pub(crate) enum Charge {
     /// These limits, by their place.
     Limits(Box<[usize]>),
     /// No limit, provided the metric exists: a successful call named it, which is believed until then.
@@ -18,7 +20,7 @@ pub(super) enum Charge {
 }
 
 /// What each metric of the service's table counts for.
-pub(super) fn charges<'a>(
+pub(crate) fn charges<'a>(
     reading: &Reading,
     metrics: impl IntoIterator<Item = &'a str>,
 ) -> Vec<Charge> {
@@ -59,8 +61,36 @@ pub(super) fn charges<'a>(
         .collect()
 }
 
+/// What a request asks of each of `limits` limits. One without usage is checked against all of them as
+/// they stand.
+pub(crate) fn demands(charges: &[Charge], limits: usize, usage: &Usage, demands: &mut Vec<Demand>) {
+    sum(charges, usage, demands);
+    if usage.is_empty() {
+        demands.extend((0..limits).map(|limit| Demand { limit, amount: 0 }));
+    }
+}
+
+/// Expands usage up the tree: what it adds to each limit, entries that share an ancestor summed.
+pub(crate) fn sum(charges: &[Charge], usage: &Usage, demands: &mut Vec<Demand>) {
+    demands.clear();
+    for (metric, amount) in usage.iter() {
+        let Some(Charge::Limits(places)) = charges.get(usize::from(metric.0)) else {
+            continue;
+        };
+        for place in places {
+            match demands.iter_mut().find(|demand| demand.limit == *place) {
+                Some(demand) => demand.amount = demand.amount.saturating_add(amount),
+                None => demands.push(Demand {
+                    limit: *place,
+                    amount,
+                }),
+            }
+        }
+    }
+}
+
 /// The metrics that count for the limit at `place`.
-pub(super) fn contributors(charges: &[Charge], place: usize) -> Vec<usize> {
+pub(crate) fn contributors(charges: &[Charge], place: usize) -> Vec<usize> {
     charges
         .iter()
         .enumerate()

@@ -17,17 +17,17 @@ const MAX_LEARNED: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub struct AcceptedKeys {
     /// What the answer lists; `None` when it does not say.
-    listed: Option<Vec<KeyDigest>>,
+    listed: Option<Box<[KeyDigest]>>,
     /// Keys that a call was successful with, and until when that is believed. `None` is no key.
-    learned: Vec<(Option<KeyDigest>, UnixMillis)>,
+    learned: Box<[(Option<KeyDigest>, UnixMillis)]>,
 }
 
 impl AcceptedKeys {
     /// The keys of an answer.
     pub fn new(listed: Option<Vec<KeyDigest>>) -> Self {
         Self {
-            listed,
-            learned: Vec::new(),
+            listed: listed.map(Vec::into_boxed_slice),
+            learned: Box::default(),
         }
     }
 
@@ -43,7 +43,7 @@ impl AcceptedKeys {
 
     /// Whether any key passes, and none.
     pub fn accept_any(&self) -> bool {
-        self.listed.as_ref().is_some_and(Vec::is_empty)
+        self.listed.as_ref().is_some_and(|listed| listed.is_empty())
     }
 
     /// A call with this key, or with none, was successful.
@@ -51,23 +51,24 @@ impl AcceptedKeys {
         if self.accept(key, now) {
             return;
         }
-        self.learned
-            .retain(|(known, until)| *until > now && *known != key);
-        if self.learned.len() < MAX_LEARNED {
-            self.learned.push((key, until));
+        let mut learned = std::mem::take(&mut self.learned).into_vec();
+        learned.retain(|(known, until)| *until > now && *known != key);
+        if learned.len() < MAX_LEARNED {
+            learned.push((key, until));
         }
+        self.learned = learned.into_boxed_slice();
     }
 
     /// Replaces the list; a newer answer without one leaves the list as it is.
     pub fn relist(&mut self, listed: Option<Vec<KeyDigest>>) {
         if listed.is_some() {
-            self.listed = listed;
+            self.listed = listed.map(Vec::into_boxed_slice);
         }
     }
 
     /// Forgets what was learned from calls.
     pub fn forget_learned(&mut self) {
-        self.learned.clear();
+        self.learned = Box::default();
     }
 
     fn is_learned(&self, key: Option<KeyDigest>, now: UnixMillis) -> bool {

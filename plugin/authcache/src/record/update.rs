@@ -58,7 +58,7 @@ impl Record {
         }
         self.unsettled.note(own, answered);
         self.started = self.started.max(reading.started);
-        self.prolong(reading.started, lifetimes);
+        self.life.prolong(reading.started, lifetimes);
     }
 
     /// Takes over the answer to a refresh.
@@ -112,9 +112,10 @@ impl Record {
         }
         self.cover(metrics, uncovered);
         self.started = self.started.max(reading.started);
-        self.prolong(reading.started, lifetimes);
+        self.life.prolong(reading.started, lifetimes);
         if again {
-            self.soft_until = reading.started.plus_ms(lifetimes.settle_ms);
+            self.life
+                .refresh_at(reading.started.plus_ms(lifetimes.settle_ms));
         }
     }
 

@@ -10,10 +10,14 @@
 use std::collections::BTreeMap;
 
 use super::backoff::Backoff;
+use super::epochs::Epoch;
 use super::pending::{Pending, SourceId};
 use crate::credentials::Credential;
 use crate::ids::{AppKey, MetricName};
+use crate::key::CredentialKind;
+use crate::lease::slot::Tag;
 use crate::record::Uncovered;
+use crate::service::Route;
 use crate::time::UnixMillis;
 
 /// What an application is waiting for.
@@ -81,6 +85,10 @@ pub(super) struct Application {
     pub(super) seen: UnixMillis,
     /// Whether it stands in the work queue.
     pub(super) queued: bool,
+    /// What is kept of its leases; `None` without such.
+    pub(super) epoch: Option<Box<Epoch>>,
+    /// Whether a worker wants to hear of the next reading.
+    pub(super) news_due: bool,
 }
 
 impl Application {
@@ -100,6 +108,8 @@ impl Application {
             ask_backoff: Backoff::default(),
             seen: now,
             queued: false,
+            epoch: None,
+            news_due: false,
         }
     }
 
@@ -111,18 +121,26 @@ impl Application {
             Phase::Settling { .. } => self.phase = Phase::Rest,
             Phase::Rest => {}
         }
+        let epoch = self.epoch.as_deref();
+        self.refresh_due |= epoch.is_some_and(|epoch| epoch.is_due(self.seen, now));
+        let wants_report = self.flush_due
+            || self.is_old(now, interval_ms)
+            || epoch.is_some_and(|epoch| epoch.wants_report(now))
+            || self.refresh_due && epoch.is_some_and(Epoch::is_near);
+        let reports = wants_report && !self.pending.is_empty() && self.report_backoff.is_over(now);
+        if reports && self.epoch.is_some() {
+            return Wish::Report;
+        }
         if self.refresh_due && self.ask_backoff.is_over(now) {
             return Wish::Ask;
         }
-        if self.pending.is_empty() {
-            return if self.refresh_due {
-                Wish::Later
-            } else {
-                Wish::Nothing
-            };
-        }
-        if self.report_backoff.is_over(now) && (self.flush_due || self.is_old(now, interval_ms)) {
+        if reports {
             return Wish::Report;
+        }
+        let epoch = self.epoch.as_deref();
+        let will_ask = epoch.is_some_and(|epoch| epoch.is_in_use(self.seen));
+        if self.pending.is_empty() && !self.refresh_due && !will_ask {
+            return Wish::Nothing;
         }
         Wish::Later
     }
@@ -147,13 +165,17 @@ impl Application {
 
     /// Puts usage back that could not be reported. It waited long enough before: when it is tried
     /// again is for the backoff to say.
-    pub(super) fn restore(&mut self, cut: Pending) {
+    pub(super) fn restore(&mut self, cut: Pending, now: UnixMillis) {
         self.pending.merge(cut);
+        self.pending.coarsen(now);
         self.flush_due = true;
     }
 
     /// Notes what the answer to a question sent now will not cover.
     pub(super) fn begin_question(&mut self, now: UnixMillis) {
+        if let Some(epoch) = &mut self.epoch {
+            epoch.ask(now);
+        }
         let uncovered = self.sources.iter().map(|(id, source)| {
             let totals = source.totals.iter();
             let uncovered = Uncovered {
@@ -168,6 +190,21 @@ impl Application {
             started: now,
             uncovered: uncovered.collect(),
         };
+    }
+
+    /// What its slot is found by.
+    pub(super) fn tag(&self, route: &Route) -> Tag {
+        let (kind, credential) = self.named();
+        let backend = [&*route.cluster, &*route.authority, &*route.path_prefix];
+        Tag::of(backend, route.service.as_str(), kind, credential)
+    }
+
+    /// The credential and what it is.
+    pub(super) fn named(&self) -> (CredentialKind, &str) {
+        match &self.credential {
+            Credential::UserKey(key) => (CredentialKind::UserKey, key.expose()),
+            Credential::App { id, .. } => (CredentialKind::AppId, id.as_str()),
+        }
     }
 
     /// Whether nothing is left to do for it.

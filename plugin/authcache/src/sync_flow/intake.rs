@@ -44,6 +44,7 @@ impl SyncFlow {
             fresh: 0,
             told_loss: false,
             told_refusal: false,
+            plans: Vec::new(),
         });
         self.services.len() - 1
     }
@@ -74,6 +75,8 @@ impl SyncFlow {
         };
         application.seen = now;
         application.refresh_due |= account.refresh_due;
+        application.news_due |= account.refresh_due;
+        let leases = header.route.policy.mode.leases();
         let source_state = application.sources.entry(source).or_insert_with(|| Source {
             queue: worker.queue,
             seen: now,
@@ -85,8 +88,10 @@ impl SyncFlow {
             let Some(metric) = header.metrics.get(usize::from(entry.metric.0)) else {
                 continue;
             };
-            let total = source_state.totals.entry(metric.clone()).or_default();
-            *total = (*total).max(entry.total);
+            if !leases {
+                let total = source_state.totals.entry(metric.clone()).or_default();
+                *total = (*total).max(entry.total);
+            }
             application
                 .pending
                 .add(entry.minute, metric.clone(), source, entry.amount);
@@ -97,7 +102,14 @@ impl SyncFlow {
             application.fresh = application.fresh.saturating_add(added);
             self.last_usage = self.last_usage.max(now);
         }
-        enqueue(&mut self.work, id, application);
+        if leases && let Some(mut application) = self.applications.remove(&id) {
+            let statement = account.statement.as_ref();
+            self.on_statement(&mut application, &header.route, worker, statement, now);
+            self.applications.insert(id, application);
+        }
+        if let Some(application) = self.applications.get_mut(&id) {
+            enqueue(&mut self.work, id, application);
+        }
         if let Some(service) = self.services.get_mut(service) {
             service.fresh = service.fresh.saturating_add(added);
         }

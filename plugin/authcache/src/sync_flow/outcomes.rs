@@ -6,10 +6,9 @@ use super::application::{Application, Phase};
 use super::pending::SourceId;
 use super::{SyncFlow, SyncStep};
 use crate::callout::{CallOutcome, Reply};
+use crate::config::ReportRetry;
 use crate::counters::Counter;
-use crate::credentials::Credential;
 use crate::ids::AppKey;
-use crate::key::CredentialKind;
 use crate::protocol::response::{ReportAnswer, StatusAnswer};
 use crate::record::{Reading, Uncovered};
 use crate::refusal::Refusal;
@@ -49,13 +48,20 @@ impl SyncFlow {
     ) {
         match outcome.report_reply() {
             Some(ReportAnswer::Accepted) => {
-                let until = now.plus_ms(self.settle_delay_ms(application));
-                let cut = application.end_report(Phase::Settling { until });
+                let next = if application.epoch.is_some() {
+                    // Slots remember what a reading may lack.
+                    Phase::Rest
+                } else {
+                    let until = now.plus_ms(self.settle_delay_ms(application));
+                    Phase::Settling { until }
+                };
+                let cut = application.end_report(next);
+                self.note_accepted(application, &cut, now);
                 self.counters.one(Counter::ReportOk);
                 self.counters.add(Counter::UsageReported, cut.amount());
                 self.settled = self.settled.saturating_add(cut.amount());
                 application.report_backoff.reset();
-                application.refresh_due = true;
+                application.refresh_due |= application.epoch.is_none();
                 if let Some(service) = self.services.get_mut(application.service) {
                     service.told_refusal = false;
                 }
@@ -69,15 +75,37 @@ impl SyncFlow {
             }
             None => {
                 self.counters.one(Counter::ReportFailed);
-                self.keep_unreported(application, now);
+                if outcome.may_have_counted() && self.counts_at_most_once(application) {
+                    self.give_up_report(application, now);
+                } else {
+                    self.keep_unreported(application, now);
+                }
             }
         }
+    }
+
+    /// Leaves a report alone of which nobody knows whether it was counted. It is taken for counted,
+    /// so that readings are not believed to lack it for ever.
+    fn give_up_report(&mut self, application: &mut Application, now: UnixMillis) {
+        let until = now.plus_ms(self.settle_delay_ms(application));
+        let cut = application.end_report(Phase::Settling { until });
+        self.counters.one(Counter::ReportFailures);
+        self.counters.add(Counter::UsageUncertain, cut.amount());
+        self.settled = self.settled.saturating_add(cut.amount());
+        application.refresh_due = true;
+        application.report_backoff.fail(now, &mut self.rng);
+    }
+
+    fn counts_at_most_once(&self, application: &Application) -> bool {
+        self.services
+            .get(application.service)
+            .is_some_and(|service| service.route.policy.report_retry == ReportRetry::AtMostOnce)
     }
 
     fn keep_unreported(&mut self, application: &mut Application, now: UnixMillis) {
         let cut = application.end_report(Phase::Rest);
         self.counters.one(Counter::ReportFailures);
-        application.restore(cut);
+        application.restore(cut, now);
         application.report_backoff.fail(now, &mut self.rng);
     }
 
@@ -121,7 +149,7 @@ impl SyncFlow {
         });
         match reply {
             Reply::Allowed(status) | Reply::Exceeded(Some(status)) => {
-                self.tell_reading(application, &status, started, uncovered, steps);
+                self.tell_reading(application, &status, started, (uncovered, now), steps);
             }
             Reply::Refused(Refusal::Key, status) => {
                 self.ask_with_listed_key(application, status.as_ref(), now);
@@ -140,12 +168,18 @@ impl SyncFlow {
         application: &mut Application,
         status: &StatusAnswer,
         started: UnixMillis,
-        uncovered: Vec<(SourceId, Uncovered)>,
+        (uncovered, now): (Vec<(SourceId, Uncovered)>, UnixMillis),
         steps: &mut Vec<SyncStep>,
     ) {
         application.refresh_due = false;
         application.ask_backoff.reset();
         let reading = Reading::of(status, started);
+        if application.epoch.is_some() {
+            let is_news = self.take_reading(application, &reading, now);
+            if !std::mem::take(&mut application.news_due) && !is_news {
+                return;
+            }
+        }
         for (source, uncovered) in uncovered {
             let outcome = RefreshOutcome::Reading {
                 reading: reading.clone(),
@@ -200,10 +234,7 @@ fn tell(
     let Some(queue) = application.sources.get(&source).map(|source| source.queue) else {
         return;
     };
-    let (kind, credential) = match &application.credential {
-        Credential::UserKey(key) => (CredentialKind::UserKey, key.expose()),
-        Credential::App { id, .. } => (CredentialKind::AppId, id.as_str()),
-    };
+    let (kind, credential) = application.named();
     steps.push(SyncStep::Send {
         queue,
         message: RefreshMessage {

@@ -3,15 +3,16 @@
 //! Owns [`Pending`]: merging, cutting off a report, and the 24 hours. Must not know calls or phases.
 //!
 //! Usage is kept by minute and metric, and within that by the worker it came from, because a refresh
-//! has to tell every worker which part of its own usage it does not cover. The size is bounded by
-//! minutes of a day, metrics and workers, not by requests.
+//! has to tell every worker which part of its own usage it does not cover. After an hour the minutes of
+//! an hour become one ([`Pending::coarsen`]), so the size is bounded by the hours of a day, metrics and
+//! workers, not by requests nor by how long the backend is away.
 
 use std::collections::BTreeMap;
 
 use crate::credentials::Credential;
 use crate::ids::MetricName;
 use crate::protocol::request::{MAX_PARAMETERS, Transaction};
-use crate::time::UnixMillis;
+use crate::time::{Period, UnixMillis};
 
 /// A worker's view of a service: its VM, and its number of the service.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -20,6 +21,7 @@ pub(super) struct SourceId {
     pub(super) service: u32,
 }
 
+const HOUR_MS: u64 = 3_600_000;
 /// Parameters of the usage in one report; some are left for who reports it.
 const MAX_USAGE_PARAMETERS: usize = MAX_PARAMETERS - 16;
 
@@ -76,6 +78,36 @@ impl Pending {
         lost
     }
 
+    /// Makes the minutes of each hour one, the last of them, for hours that ended before `now` less an
+    /// hour. That crosses no window but minutes, which no limit looks at any more.
+    pub(super) fn coarsen(&mut self, now: UnixMillis) {
+        let hour = |at: UnixMillis| Period::Hour.window(at).start;
+        let recent = UnixMillis(hour(now).0.saturating_sub(HOUR_MS));
+        let mut last: BTreeMap<(UnixMillis, MetricName), UnixMillis> = BTreeMap::new();
+        let old = self.parts.keys().take_while(|(minute, _)| *minute < recent);
+        for (minute, metric) in old {
+            last.insert((hour(*minute), metric.clone()), *minute);
+        }
+        let is_early = |minute: &UnixMillis, metric: &MetricName| {
+            last.get(&(hour(*minute), metric.clone()))
+                .is_some_and(|last| last != minute)
+        };
+        let early: Vec<_> = self
+            .parts
+            .extract_if(.., |(minute, metric), _| is_early(minute, metric))
+            .collect();
+        for ((minute, metric), sources) in early {
+            let Some(last) = last.get(&(hour(minute), metric.clone())) else {
+                continue;
+            };
+            let part = self.parts.entry((*last, metric)).or_default();
+            for (source, amount) in sources {
+                let sum = part.entry(source).or_default();
+                *sum = sum.saturating_add(amount);
+            }
+        }
+    }
+
     /// Takes the oldest usage, as much as one report holds.
     pub(super) fn cut(&mut self) -> Self {
         let mut cut = Self::default();
@@ -113,6 +145,13 @@ impl Pending {
             }
         }
         transactions
+    }
+
+    /// Minute, metric and sum of everything.
+    pub(super) fn sums(&self) -> impl Iterator<Item = (UnixMillis, &MetricName, u64)> {
+        self.parts
+            .iter()
+            .map(|((minute, metric), sources)| (*minute, metric, sum(sources)))
     }
 
     /// The part of one worker.

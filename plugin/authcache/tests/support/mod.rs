@@ -8,9 +8,12 @@
 pub(crate) mod backend;
 pub(crate) mod world;
 
+use std::rc::Rc;
+
 use authcache::config::Settings;
 use authcache::key::HashSeed;
 use authcache::request::RequestView;
+use authcache::shared::memory::Memory;
 use authcache::time::UnixMillis;
 use authcache::worker::{Seeds, WorkerState};
 
@@ -52,8 +55,17 @@ pub(crate) fn get(path: &str) -> Request {
     }
 }
 
-/// Settings with rules `/METRIC` for the metrics of the model, and `cache` as given.
+/// Settings with rules `/METRIC` for the metrics of the model, and `cache` as given, in mode `fast`
+/// where it names none.
 pub(crate) fn settings(cache: &str) -> Settings {
+    let modes = ["off", "fast", "balanced", "strict"].map(|mode| format!("\"mode\":\"{mode}\""));
+    let cache = if modes.iter().any(|mode| cache.contains(mode)) {
+        cache.to_owned()
+    } else {
+        let others = cache.strip_prefix('{').expect("an object");
+        let comma = if others == "}" { "" } else { "," };
+        format!("{{\"mode\": \"fast\"{comma}{others}")
+    };
     let rules = ["hits", "search", "images", "orders", "nonsense"].map(|metric| {
         format!(
             r#"{{"method":"GET","pattern":"/{metric}","usages":[{{"name":"{metric}","delta":1}}]}}"#
@@ -80,9 +92,15 @@ pub(crate) fn settings(cache: &str) -> Settings {
 }
 
 pub(crate) fn worker(generation: u64) -> WorkerState {
-    WorkerState::new(Seeds {
+    worker_of(Rc::new(Memory::default()), generation)
+}
+
+/// A worker of the process that `shared` belongs to.
+pub(crate) fn worker_of(shared: Rc<Memory>, generation: u64) -> WorkerState {
+    let seeds = Seeds {
         hash: HashSeed(1, 2),
         jitter: generation,
         generation,
-    })
+    };
+    WorkerState::new(seeds, shared)
 }

@@ -1,18 +1,21 @@
 //! Workers, the sync side and the backend in virtual time.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use authcache::callout::{CallOutcome, Callout};
 use authcache::config::Settings;
 use authcache::counters::Counter;
-use authcache::filter_flow::{FilterFlow, FlightId, Resolution, Step, StreamId};
+use authcache::filter_flow::{FilterFlow, FlightId, Resolution, Resumption, Step, StreamId};
+use authcache::shared::SharedData;
+use authcache::shared::memory::Memory;
 use authcache::sync_flow::{SyncFlow, SyncStep};
 use authcache::time::UnixMillis;
-use authcache::wire::{RefreshMessage, UsageMessage};
+use authcache::wire::{News, UsageMessage};
 use authcache::worker::WorkerState;
 
 use super::backend::Backend;
-use super::{NOW, get, worker};
+use super::{NOW, get, worker_of};
 
 pub(crate) const TICK_MS: u64 = 100;
 
@@ -44,11 +47,13 @@ pub(crate) struct World {
     pub(crate) backend: Backend,
     pub(crate) workers: Vec<(FilterFlow, WorkerState)>,
     pub(crate) sync: SyncFlow,
+    pub(crate) shared: Rc<Memory>,
     pub(crate) fates: BTreeMap<StreamId, Fate>,
     /// One way, in milliseconds; a call takes twice that.
     pub(crate) latency_ms: u64,
     /// Whether the sync side takes messages.
     pub(crate) sync_is_up: bool,
+    lost: Vec<usize>,
     events: BTreeMap<(UnixMillis, u64), Event>,
     order: u64,
     next_stream: u32,
@@ -56,18 +61,23 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(settings: &Settings, workers: u64, backend: Backend) -> Self {
-        let workers = (0..workers).map(|generation| {
-            let mut worker = worker(generation + 1);
-            (FilterFlow::new(settings.clone(), &mut worker, NOW), worker)
+        let shared = Rc::new(Memory::default());
+        let workers = (0..workers).map(|place| {
+            let mut worker = worker_of(Rc::clone(&shared), place + 1);
+            let mut flow = FilterFlow::new(settings.clone(), &mut worker, NOW);
+            flow.set_queue(u32::try_from(place).expect("few workers"));
+            (flow, worker)
         });
         let mut world = Self {
             now: NOW,
             backend,
             workers: workers.collect(),
-            sync: SyncFlow::new(9),
+            sync: SyncFlow::new(9, Rc::clone(&shared) as Rc<dyn SharedData>),
+            shared: Rc::clone(&shared),
             fates: BTreeMap::new(),
             latency_ms: 5,
             sync_is_up: true,
+            lost: Vec::new(),
             events: BTreeMap::new(),
             order: 0,
             next_stream: 1,
@@ -120,6 +130,11 @@ impl World {
         self.now = end;
     }
 
+    /// Ends a worker as a trap does: what it knows is lost, and nobody is told.
+    pub(crate) fn lose_worker(&mut self, place: usize) {
+        self.lost.push(place);
+    }
+
     /// Lets time pass until everything is confirmed.
     pub(crate) fn drain(&mut self, most_ms: u64) {
         let end = self.now.plus_ms(most_ms);
@@ -136,7 +151,9 @@ impl World {
         let tables = self
             .workers
             .iter()
-            .filter_map(|(_, worker)| worker.message(0));
+            .enumerate()
+            .filter(|(place, _)| !self.lost.contains(place))
+            .filter_map(|(_, (_, worker))| worker.message(0));
         let waiting: u64 = tables
             .flat_map(|message| message.accounts)
             .flat_map(|account| account.entries)
@@ -178,9 +195,27 @@ impl World {
     }
 
     fn send_calls(&mut self, place: usize) {
-        while let Some((id, callout)) = self.workers[place].0.next_callout() {
+        loop {
+            let (flow, worker) = &mut self.workers[place];
+            let Some((id, callout)) = flow.next_callout(worker, self.now) else {
+                break;
+            };
             let caller = Caller::Worker(place, id);
             self.at(self.latency_ms, Event::AtBackend(caller, Box::new(callout)));
+        }
+        while let Some((queue, news)) = self.workers[place].0.next_message() {
+            let to = usize::try_from(queue).expect("a small number");
+            self.at(1, Event::News(to, news.encode().expect("a message")));
+        }
+    }
+
+    fn resume(&mut self, resumptions: Vec<Resumption>) {
+        for resumption in resumptions {
+            let fate = match resumption.resolution {
+                Resolution::Continue => Fate::Admitted,
+                Resolution::Reply(reply) => Fate::Denied(reply.status),
+            };
+            self.resolve(resumption.stream, fate);
         }
     }
 
@@ -198,9 +233,15 @@ impl World {
                 self.work();
             }
             Event::News(place, bytes) => {
-                let message = RefreshMessage::decode(&bytes).expect("a message");
                 let (flow, worker) = &mut self.workers[place];
-                flow.on_refresh(worker, &message, self.now);
+                match News::decode(&bytes).expect("a message") {
+                    News::Refresh(message) => flow.on_refresh(worker, &message, self.now),
+                    News::Answer(message) => {
+                        let resumptions = flow.on_answer(worker, &message, self.now);
+                        self.resume(resumptions);
+                        self.send_calls(place);
+                    }
+                }
             }
             Event::AtBackend(caller, callout) => {
                 let outcome = self.backend.handle(&callout, self.now);
@@ -213,19 +254,17 @@ impl World {
             }
             Event::Answer(Caller::Worker(place, id), outcome) => {
                 let (flow, worker) = &mut self.workers[place];
-                for resumption in flow.on_outcome(worker, id, &outcome, self.now) {
-                    let fate = match resumption.resolution {
-                        Resolution::Continue => Fate::Admitted,
-                        Resolution::Reply(reply) => Fate::Denied(reply.status),
-                    };
-                    self.resolve(resumption.stream, fate);
-                }
+                let resumptions = flow.on_outcome(worker, id, &outcome, self.now);
+                self.resume(resumptions);
                 self.send_calls(place);
             }
         }
     }
 
     fn worker_tick(&mut self, place: usize) {
+        if self.lost.contains(&place) {
+            return;
+        }
         self.at(TICK_MS, Event::WorkerTick(place));
         let (flow, worker) = &mut self.workers[place];
         let expired = flow.on_tick(worker, self.now);
@@ -234,13 +273,8 @@ impl World {
             worker.handed_over();
             self.at(1, Event::Usage(message.encode().expect("a message")));
         }
-        for resumption in expired {
-            let fate = match resumption.resolution {
-                Resolution::Continue => Fate::Admitted,
-                Resolution::Reply(reply) => Fate::Denied(reply.status),
-            };
-            self.resolve(resumption.stream, fate);
-        }
+        self.resume(expired);
+        self.send_calls(place);
     }
 
     fn work(&mut self) {
@@ -259,7 +293,8 @@ impl World {
                 }
                 SyncStep::Send { queue, message } => {
                     let place = usize::try_from(queue).expect("a small number");
-                    self.at(1, Event::News(place, message.encode().expect("a message")));
+                    let news = News::Refresh(message);
+                    self.at(1, Event::News(place, news.encode().expect("a message")));
                 }
                 SyncStep::ReportRefused { .. } | SyncStep::Lost { .. } => {}
             }

@@ -9,12 +9,10 @@ use serde::Deserialize;
 
 use self::words::{DecisionRecord, Sync, WorkersHint};
 use super::{
-    CacheSettings, Flush, FlushMode, Headers, LogLevel, Memory, Mode, OnOutage, OnOutageUnknown,
-    Outage, RateLimitHeaders, Ttl,
+    CacheSettings, Epoch, Flush, FlushMode, Gateways, Headers, LogLevel, Memory, Mode, OnOutage,
+    OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, Ttl,
 };
-use crate::config::value::{
-    Checked, Fields, Millis, Number, Object, OnlyFalse, Share, Unsupported,
-};
+use crate::config::value::{Checked, Fields, Millis, Number, Object, OnlyFalse, Share};
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
@@ -23,12 +21,21 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// Reports older than 24 hours are refused by the backend; usage may wait for an hour of it.
 type Interval = Millis<100, HOUR_MS>;
 type Lifetime = Millis<1, { 24 * HOUR_MS }>;
+/// From epochs of minutes on, a gateway would answer to a plan that was changed long ago.
+type EpochLength = Millis<100, { 5 * MINUTE_MS }>;
+/// Each gets its share of every budget; far more of them would get nothing of most.
+const MAX_GATEWAYS: u64 = 256;
 type DenialStatus = Number<400, 599>;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct RawCache {
     mode: Option<Checked<Mode>>,
+    gateways: Option<Number<1, MAX_GATEWAYS>>,
+    gateway_index: Option<Number<0, { MAX_GATEWAYS - 1 }>>,
+    unique_callout: Option<bool>,
+    epoch: Option<RawEpoch>,
+    report_retry: Option<Checked<ReportRetry>>,
     flush: Option<Object<RawFlush>>,
     ttl: Option<RawTtl>,
     negative_ttl: Option<Checked<Lifetime>>,
@@ -41,14 +48,6 @@ pub(in crate::config) struct RawCache {
     clock_skew: Option<Checked<Millis<0, MINUTE_MS>>>,
     no_match_status: Option<DenialStatus>,
     log_level: Option<Checked<LogLevel>>,
-    #[serde(rename = "gateways")]
-    _gateways: Option<Number<1, 1>>,
-    #[serde(rename = "gateway_index")]
-    _gateway_index: Option<Number<0, 0>>,
-    #[serde(rename = "unique_callout")]
-    _unique_callout: Option<OnlyFalse>,
-    #[serde(rename = "epoch")]
-    _epoch: Option<Unsupported>,
     #[serde(rename = "sync")]
     _sync: Option<Checked<Sync>>,
     #[serde(rename = "decision_record")]
@@ -75,6 +74,21 @@ struct RawFlush {
 impl Fields for RawFlush {
     const EXPECTED: &'static str = "an object with `mode`, `interval`, `capacity` and `idle`";
 }
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawBounds {
+    min: Option<Checked<EpochLength>>,
+    max: Option<Checked<EpochLength>>,
+}
+
+impl Fields for RawBounds {
+    const EXPECTED: &'static str = "an object with `min` and `max`";
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "Object<RawBounds>")]
+struct RawEpoch(Epoch);
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -108,11 +122,12 @@ impl Fields for RawOutage {
 #[serde(default, deny_unknown_fields)]
 struct RawMemory {
     applications: Option<Number<1, 10_000_000>>,
+    leases: Option<Number<4, 40_000_000>>,
     negative: Option<Number<1, 10_000_000>>,
 }
 
 impl Fields for RawMemory {
-    const EXPECTED: &'static str = "an object with `applications` and `negative`";
+    const EXPECTED: &'static str = "an object with `applications`, `leases` and `negative`";
 }
 
 #[derive(Default, Deserialize)]
@@ -132,6 +147,13 @@ impl From<RawCache> for CacheSettings {
         let defaults = Self::default();
         Self {
             mode: unless_absent(raw.mode, defaults.mode),
+            gateways: Gateways {
+                count: number(raw.gateways, defaults.gateways.count),
+                index: number(raw.gateway_index, defaults.gateways.index),
+            },
+            unique_callout: raw.unique_callout.unwrap_or(defaults.unique_callout),
+            epoch: raw.epoch.map_or(defaults.epoch, |epoch| epoch.0),
+            report_retry: unless_absent(raw.report_retry, defaults.report_retry),
             flush: raw.flush.map_or(defaults.flush, |flush| flush.0.into()),
             ttl: raw.ttl.map_or(defaults.ttl, |ttl| ttl.0),
             negative_ttl_ms: ms(raw.negative_ttl, defaults.negative_ttl_ms),
@@ -159,6 +181,22 @@ impl From<RawFlush> for Flush {
             capacity: number(raw.capacity, defaults.capacity),
             idle_ms: ms(raw.idle, defaults.idle_ms),
         }
+    }
+}
+
+impl TryFrom<Object<RawBounds>> for RawEpoch {
+    type Error = String;
+
+    fn try_from(Object(raw): Object<RawBounds>) -> Result<Self, Self::Error> {
+        let defaults = Epoch::default();
+        let min_ms = ms(raw.min, defaults.min_ms);
+        let max_ms = ms(raw.max, defaults.max_ms.max(min_ms));
+        if min_ms > max_ms {
+            return Err(format!(
+                "`min` ({min_ms}ms) is longer than `max` ({max_ms}ms), expected at most as long"
+            ));
+        }
+        Ok(Self(Epoch { min_ms, max_ms }))
     }
 }
 
@@ -196,8 +234,10 @@ impl From<RawOutage> for Outage {
 impl From<RawMemory> for Memory {
     fn from(raw: RawMemory) -> Self {
         let defaults = Self::default();
+        let applications = number(raw.applications, defaults.applications);
         Self {
-            applications: number(raw.applications, defaults.applications),
+            applications,
+            leases: number(raw.leases, Self::leases_for(applications)),
             negative: number(raw.negative, defaults.negative),
         }
     }

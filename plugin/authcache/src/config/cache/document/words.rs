@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use crate::config::cache::{
-    FlushMode, LogLevel, Mode, OnOutage, OnOutageUnknown, RateLimitHeaders,
+    FlushMode, LogLevel, Mode, OnOutage, OnOutageUnknown, RateLimitHeaders, ReportRetry,
 };
 use crate::config::value::{Text, not_supported, word};
 
@@ -102,16 +102,24 @@ words!(
     ]
 );
 
-impl Text for Mode {
-    const EXPECTED: &'static str = "one of `fast`, `off`";
-
-    fn read(raw: &str) -> Result<Self, String> {
-        match raw {
-            "strict" | "balanced" => Err(not_supported()),
-            _ => word(raw, &[("fast", Self::Fast), ("off", Self::Off)]),
-        }
-    }
-}
+words!(
+    Mode,
+    "one of `strict`, `balanced`, `fast`, `off`",
+    [
+        ("strict", Self::Strict),
+        ("balanced", Self::Balanced),
+        ("fast", Self::Fast),
+        ("off", Self::Off)
+    ]
+);
+words!(
+    ReportRetry,
+    "one of `at_least_once`, `at_most_once`",
+    [
+        ("at_least_once", Self::AtLeastOnce),
+        ("at_most_once", Self::AtMostOnce)
+    ]
+);
 
 impl Text for Sync {
     const EXPECTED: &'static str = "`singleton`";

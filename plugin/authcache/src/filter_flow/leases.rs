@@ -1,0 +1,434 @@
+//! Deciding from leases.
+//!
+//! Owns what a worker does with the slot of an application: leasing, noting calls that count by
+//! themselves, and counting without leases while the backend is away. Must not know flights.
+//!
+//! A hit takes tokens out of the worker's wallet. Only when they do not suffice the slot is asked, and
+//! what it refuses is not asked again for a while, so that neither a hit nor a denial costs shared
+//! memory every time.
+
+use std::rc::Rc;
+
+use super::cached::{Asked, Cached, Why, accepts};
+use crate::config::Mode;
+use crate::counters::Counter;
+use crate::lease::slot::{Short, Slot, SlotLimit, Source, Tag, Want};
+use crate::lease::store::{Change, Slots, Trouble};
+use crate::lease::wallet::Wallet;
+use crate::leased::Shut;
+use crate::quota::Demand;
+use crate::record::Reading;
+use crate::reply::{Denial, DenialKind, RateLimit};
+use crate::service::ServedService;
+use crate::time::{UnixMillis, Window};
+use crate::usage::Usage;
+use crate::worker::WorkerState;
+
+/// What is handed out comes back with the ticks: so long the slot is not asked again.
+const EMPTY_MS: u64 = 100;
+/// A record whose reading is younger has had its slot installed just now; if there is none, another
+/// call would not bring it.
+const FRESH_MS: u64 = 1_000;
+/// A prepaid call takes this part of what a gateway may hope for.
+const PREPAID_PARTS: u64 = 8;
+/// Most requests that one call pays for.
+const MAX_PREPAID: u64 = 1_000;
+
+/// Usage of a call that counts by itself, noted in the slot before the call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Charged {
+    tag: Option<Tag>,
+    demands: Vec<Demand>,
+    at: UnixMillis,
+}
+
+enum Leasing {
+    Done { wallet: Wallet, starts: UnixMillis },
+    Closed { shut: Shut, times: u64 },
+    Gone,
+}
+
+/// Decides from the record of the application and its leases. A yes is counted.
+pub(super) fn from_lease(
+    worker: &mut WorkerState,
+    service: &Rc<ServedService>,
+    asked: &Asked<'_>,
+    now: UnixMillis,
+) -> Result<Cached, Why> {
+    let mut demands = std::mem::take(&mut worker.demands);
+    let decided = decide(worker, service, asked, &mut demands, now);
+    worker.demands = demands;
+    decided
+}
+
+fn decide(
+    worker: &mut WorkerState,
+    service: &Rc<ServedService>,
+    asked: &Asked<'_>,
+    demands: &mut Vec<Demand>,
+    now: UnixMillis,
+) -> Result<Cached, Why> {
+    let (hash, key) = asked.application();
+    let record = worker.leased.find(hash, |known| known.is(key));
+    let record = record
+        .filter(|record| record.life.is_usable(now))
+        .ok_or(Why::Unknown)?;
+    if !accepts(&record.keys, asked, now) {
+        return Err(Why::Key);
+    }
+    if !record.demand(asked.usage, now, demands) {
+        return Err(Why::Metric);
+    }
+    let wants_refresh = record.life.wants_refresh(now);
+    let at = record.dated(now);
+    let is_admitted = record.spend(demands, now);
+    if wants_refresh {
+        worker
+            .table
+            .note_account(asked.application(), service, true);
+    }
+    if is_admitted {
+        worker.note_leased_usage(asked.application(), service, asked.usage, at);
+        return Ok(Cached::Admit);
+    }
+    lease(worker, service, asked, demands, now)
+}
+
+#[cold]
+fn lease(
+    worker: &mut WorkerState,
+    service: &Rc<ServedService>,
+    asked: &Asked<'_>,
+    demands: &[Demand],
+    now: UnixMillis,
+) -> Result<Cached, Why> {
+    let slots = worker.slots(service);
+    let generation = worker.generation();
+    let (hash, key) = asked.application();
+    let record = worker.leased.peek_mut(hash, |known| known.is(key));
+    let Some(record) = record else {
+        return Err(Why::Unknown);
+    };
+    if record.take_credit(asked.usage, now) {
+        // It was counted when it was paid for.
+        return Ok(Cached::Admit);
+    }
+    if let Some(shut) = record.shut(demands, now) {
+        return Ok(Cached::Deny(denial(
+            record.plan.max(shut.place),
+            &shut,
+            service,
+            now,
+        )));
+    }
+    if now < record.unleased_until {
+        return Err(Why::Alone);
+    }
+    let policy = &service.route.policy;
+    let want = Want {
+        generation,
+        demands,
+        workers: policy.workers,
+    };
+    let shape = record.plan.shape();
+    let outcome = slots.change(record.tag, now, |slot| match slot {
+        Some(mut slot) if slot.shape == shape => {
+            match slot.lease(&record.wallet, want, now, &service.terms) {
+                Ok(wallet) => {
+                    let starts = slot.limits.iter().map(|limit| limit.window.start).max();
+                    let starts = starts.unwrap_or_default();
+                    Change::Write(slot, Leasing::Done { wallet, starts })
+                }
+                Err(short) => Change::Leave(closed(short, &slot, demands, service, now)),
+            }
+        }
+        _ => Change::Leave(Leasing::Gone),
+    });
+    match outcome {
+        Ok(Leasing::Done { wallet, starts }) => {
+            record.take_lease(wallet, starts);
+            let at = record.dated(now);
+            worker.counters.one(Counter::LeaseAcquired);
+            worker.hold(asked.application(), service, now);
+            worker.note_leased_usage(asked.application(), service, asked.usage, at);
+            Ok(Cached::Admit)
+        }
+        Ok(Leasing::Closed { shut, times }) => {
+            worker.counters.one(Counter::LeaseRefused);
+            let may_prepay = policy.mode == Mode::Balanced && !service.terms.is_alone();
+            if may_prepay && times > 0 {
+                return Err(Why::Red { times });
+            }
+            let told = denial(record.plan.max(shut.place), &shut, service, now);
+            record.close(shut);
+            // It is in use, though nothing is used: the sync side has to go on reading.
+            worker
+                .table
+                .note_account(asked.application(), service, false);
+            Ok(Cached::Deny(told))
+        }
+        Ok(Leasing::Gone) if now.ms_since(record.started()) >= FRESH_MS => Err(Why::Unknown),
+        Ok(Leasing::Gone) | Err(Trouble::NoRoom) => {
+            record.unleased_until = now.plus_ms(FRESH_MS);
+            Err(Why::Alone)
+        }
+        Err(Trouble::Conflicts) => {
+            worker.counters.one(Counter::LeaseConflicts);
+            Err(Why::Alone)
+        }
+    }
+}
+
+/// What a refused lease means for the requests that follow.
+fn closed(
+    short: Short,
+    slot: &Slot,
+    demands: &[Demand],
+    service: &ServedService,
+    now: UnixMillis,
+) -> Leasing {
+    let (place, is_reached) = match short {
+        Short::Exceeded(place) => (place, true),
+        Short::Empty(place) => (place, false),
+        // A new reading is of use: whoever misses brings it.
+        Short::Stale(_) | Short::Unusable => return Leasing::Gone,
+    };
+    let Some(limit) = slot.limits.get(place) else {
+        return Leasing::Gone;
+    };
+    let mut demanded = demands.iter().filter(|demand| demand.limit == place);
+    let amount = demanded.next().map_or(0, |demand| demand.amount);
+    let pause_ms = if is_reached {
+        service.route.policy.epoch.min_ms
+    } else {
+        EMPTY_MS
+    };
+    let left = if is_reached {
+        limit.max.saturating_sub(limit.read)
+    } else {
+        0
+    };
+    let shut = Shut {
+        place,
+        amount,
+        until: now.plus_ms(pause_ms).min(limit.window.end),
+        ends: limit.window.end,
+        left,
+        is_reached,
+    };
+    let times = if is_reached {
+        0
+    } else {
+        prepaid_times(slot, demands, service)
+    };
+    Leasing::Closed { shut, times }
+}
+
+/// How many requests like this one a single call may pay for; 0 when what this gateway knows of
+/// leaves no room for one.
+fn prepaid_times(slot: &Slot, demands: &[Demand], service: &ServedService) -> u64 {
+    let parts = PREPAID_PARTS.saturating_mul(u64::from(service.terms.gateways));
+    let fits = |limit: &SlotLimit, amount: u64| {
+        if limit.left() < amount {
+            return 0;
+        }
+        let part = limit.left() / parts.max(1);
+        part.checked_div(amount).unwrap_or(MAX_PREPAID).max(1)
+    };
+    let times = demands.iter().filter_map(|demand| {
+        let limit = slot.limits.get(demand.limit)?;
+        Some(fits(limit, demand.amount))
+    });
+    times.min().unwrap_or(1).min(MAX_PREPAID)
+}
+
+fn denial(max: u64, shut: &Shut, service: &ServedService, now: UnixMillis) -> Denial {
+    let reset_s = (shut.ends != Window::NO_END).then(|| seconds(shut.ends.ms_since(now)));
+    let next_s = seconds(service.route.policy.epoch.min_ms).max(1);
+    let retry_after_s = if shut.is_reached {
+        reset_s
+    } else {
+        // What is handed out comes back, or the next reading shows that it does not.
+        Some(reset_s.map_or(next_s, |reset_s| reset_s.min(next_s)))
+    };
+    Denial {
+        kind: DenialKind::Limits,
+        retry_after_s,
+        rate_limit: Some(RateLimit {
+            limit: max,
+            remaining: shut.left,
+            reset_s,
+        }),
+    }
+}
+
+fn seconds(ms: u64) -> u64 {
+    ms.div_ceil(1_000)
+}
+
+/// Puts a reading into the slot of its application, so that every worker leases from it.
+pub(super) fn install(
+    worker: &mut WorkerState,
+    service: &ServedService,
+    tag: Tag,
+    reading: &Reading,
+    now: UnixMillis,
+) {
+    if reading.limits.is_empty() {
+        return;
+    }
+    let source = Source {
+        tag,
+        limits: &reading.limits,
+        asked_at: reading.started,
+    };
+    let outcome = worker.slots(service).change(tag, now, |slot| {
+        match Slot::install(slot, source, &[], now, &service.terms) {
+            Some(slot) => Change::Write(slot, ()),
+            None => Change::Leave(()),
+        }
+    });
+    if outcome == Err(Trouble::Conflicts) {
+        worker.counters.one(Counter::LeaseConflicts);
+    }
+}
+
+/// Notes the usage of a call that counts by itself, `times` as much as asked, before the call is
+/// made. In `strict` there has to be room for it.
+pub(super) fn charge(
+    worker: &mut WorkerState,
+    service: &Rc<ServedService>,
+    asked: &Asked<'_>,
+    times: u64,
+    now: UnixMillis,
+) -> Result<Charged, Denial> {
+    let (hash, key) = asked.application();
+    let record = worker.leased.peek(hash, |known| known.is(key));
+    let Some(record) = record else {
+        return Ok(Charged::default());
+    };
+    let (tag, plan) = (record.tag, Rc::clone(&record.plan));
+    let mut demands = Vec::new();
+    record.demand(asked.usage, now, &mut demands);
+    for demand in &mut demands {
+        demand.amount = demand.amount.saturating_mul(times);
+    }
+    if demands.is_empty() {
+        return Ok(Charged::default());
+    }
+    let policy = &service.route.policy;
+    let skew_ms = policy.clock_skew_ms;
+    let outcome = worker.slots(service).change(tag, now, |slot| {
+        let Some(mut slot) = slot.filter(|slot| slot.shape == plan.shape()) else {
+            return Change::Leave(Ok(false));
+        };
+        if policy.mode == Mode::Strict {
+            if let Err(short) = slot.reserve(&demands, now, skew_ms, &service.terms) {
+                return Change::Leave(Err(closed(short, &slot, &demands, service, now)));
+            }
+        } else {
+            slot.charge(&demands, now, skew_ms, &service.terms);
+        }
+        Change::Write(slot, Ok(true))
+    });
+    match outcome {
+        Ok(Ok(true)) => Ok(Charged {
+            tag: Some(tag),
+            demands,
+            at: now,
+        }),
+        Ok(Err(Leasing::Closed { shut, .. })) => {
+            Err(denial(plan.max(shut.place), &shut, service, now))
+        }
+        Ok(_) => Ok(Charged::default()),
+        Err(_) if policy.mode == Mode::Strict => Err(DenialKind::Backend.into()),
+        Err(_) => Ok(Charged::default()),
+    }
+}
+
+/// Takes a charge back, because the backend did not count the call for certain.
+pub(super) fn discharge(
+    worker: &mut WorkerState,
+    service: &ServedService,
+    charged: &Charged,
+    now: UnixMillis,
+) {
+    let Some(tag) = charged.tag else {
+        return;
+    };
+    // Lost to conflicts, it stays handed out and expires with its window.
+    let _ = worker.slots(service).change(tag, now, |slot| match slot {
+        Some(mut slot) => {
+            slot.discharge(&charged.demands, charged.at);
+            Change::Write(slot, ())
+        }
+        None => Change::Leave(()),
+    });
+}
+
+/// Until when usage that was charged counts for the same windows.
+pub(super) fn credit_until(charged: &Charged, slots: &Slots, now: UnixMillis) -> UnixMillis {
+    let slot = charged.tag.and_then(|tag| slots.read(tag));
+    let ends = slot.iter().flat_map(|slot| {
+        let places = charged.demands.iter().map(|demand| demand.limit);
+        places.filter_map(|place| slot.limits.get(place).map(|limit| limit.window.end))
+    });
+    ends.min().unwrap_or(now)
+}
+
+/// Decides while the backend is away by what the slot last said, however old that is, and counts it
+/// there. `None` when there is nothing to go by.
+pub(super) fn without_backend(
+    worker: &mut WorkerState,
+    service: &Rc<ServedService>,
+    asked: &Asked<'_>,
+    now: UnixMillis,
+) -> Option<Result<(), Denial>> {
+    let (hash, key) = asked.application();
+    let record = worker.leased.peek(hash, |known| known.is(key))?;
+    let (tag, plan) = (record.tag, Rc::clone(&record.plan));
+    let mut demands = Vec::new();
+    record.demand(asked.usage, now, &mut demands);
+    if demands.is_empty() {
+        return Some(Ok(()));
+    }
+    let outcome = worker.slots(service).change(tag, now, |slot| {
+        let Some(mut slot) = slot.filter(|slot| slot.shape == plan.shape()) else {
+            return Change::Leave(None);
+        };
+        slot.roll(now, &service.terms);
+        let over = demands.iter().find(|demand| {
+            let limit = slot.limits.get(demand.limit);
+            limit.is_some_and(|limit| limit.left() < demand.amount)
+        });
+        if let Some(over) = over {
+            let short = Short::Exceeded(over.limit);
+            return Change::Leave(Some(Err(closed(short, &slot, &demands, service, now))));
+        }
+        slot.charge(&demands, now, 0, &service.terms);
+        Change::Write(slot, Some(Ok(())))
+    });
+    match outcome.ok()?? {
+        Ok(()) => Some(Ok(())),
+        Err(Leasing::Closed { shut, .. }) => {
+            Some(Err(denial(plan.max(shut.place), &shut, service, now)))
+        }
+        Err(_) => None,
+    }
+}
+
+/// Keeps what a call paid for beyond the requests that waited for it.
+pub(super) fn keep_credit(
+    worker: &mut WorkerState,
+    service: &ServedService,
+    asked: &Asked<'_>,
+    (charged, usage): (&Charged, &Usage),
+    times: u64,
+    now: UnixMillis,
+) {
+    let until = credit_until(charged, &worker.slots(service), now);
+    let (hash, key) = asked.application();
+    if let Some(record) = worker.leased.peek_mut(hash, |known| known.is(key)) {
+        record.put_credit(usage, times, until);
+    }
+}

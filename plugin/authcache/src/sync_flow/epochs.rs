@@ -1,0 +1,527 @@
+//! Leases as the sync side keeps them: readings into slots, usage of workers that are gone, and how
+//! often the backend is asked.
+//!
+//! Owns [`Epoch`], what is kept of one application for that. Must not know how calls are made.
+//!
+//! Workers lease from the slot, so a reading is for the slot and not for them: they are told of plans
+//! and keys only. An application that nobody uses is not asked about; its slot ends by itself.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::application::Application;
+use super::pending::{Pending, SourceId};
+use super::{SyncFlow, enqueue};
+use crate::counters::Counter;
+use crate::hierarchy::{Hierarchy, Standing};
+use crate::ids::MetricName;
+use crate::lease::book::{Book, reports_for};
+use crate::lease::pace::{self, Epochs, Last, Zone};
+use crate::lease::slot::{Buried, LimitId, Shape, Slot, Source, Tag};
+use crate::lease::store::{Change, Slots};
+use crate::record::Reading;
+use crate::service::Route;
+use crate::time::{Period, UnixMillis, Window};
+use crate::wire::{Statement, Worker};
+
+/// How often workers are looked for that fell silent.
+pub(super) const SILENCE_MS: u64 = 2_000;
+const MINUTE_MS: u64 = 60_000;
+/// By which share the time to the next reading is shortened, so that applications do not all have
+/// their turn at once.
+const JITTER: f64 = 0.1;
+
+/// What is kept of one application with leases.
+#[derive(Debug)]
+pub(super) struct Epoch {
+    tag: Tag,
+    book: Book,
+    born: UnixMillis,
+    /// The ends of the windows that the book is about.
+    ends: Vec<UnixMillis>,
+    plan: Option<Rc<ReadPlan>>,
+    pace: Option<pace::Plan>,
+    ask_at: UnixMillis,
+    last: Last,
+    granted: Vec<(UnixMillis, u64)>,
+    rates: Vec<u64>,
+    told: Option<u64>,
+    /// Silent workers that owe nothing, and what they had leased then.
+    settled: BTreeMap<u64, Vec<u64>>,
+    hidden: u64,
+}
+
+/// The limits and the tree of an answer, once for all applications of a plan.
+#[derive(Debug, PartialEq)]
+pub(super) struct ReadPlan {
+    limits: Vec<(String, Period)>,
+    hierarchy: Option<Vec<(String, Vec<String>)>>,
+}
+
+impl ReadPlan {
+    fn of(reading: &Reading) -> Self {
+        let limits = reading.limits.iter();
+        Self {
+            limits: limits
+                .map(|limit| (limit.metric.clone(), limit.period))
+                .collect(),
+            hierarchy: reading.hierarchy.clone(),
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::of(
+            self.limits
+                .iter()
+                .map(|(metric, period)| LimitId::of(metric, *period)),
+        )
+    }
+
+    /// The limits that usage of a metric counts for, as far as the answer shows it.
+    fn places(&self, metric: &str) -> Vec<usize> {
+        let mut limited: Vec<&str> = Vec::new();
+        for (name, _) in &self.limits {
+            if !limited.contains(&name.as_str()) {
+                limited.push(name);
+            }
+        }
+        let children = self.hierarchy.iter().flatten();
+        let children = children.map(|(parent, names)| (parent.as_str(), names.as_slice()));
+        let hierarchy = Hierarchy::new(limited.iter().copied(), children);
+        let Standing::Counts(counts) = hierarchy.standing(metric) else {
+            return Vec::new();
+        };
+        let names: Vec<&str> = counts
+            .iter()
+            .filter_map(|place| limited.get(*place).copied())
+            .collect();
+        let limits = self.limits.iter().enumerate();
+        limits
+            .filter(|(_, (name, _))| names.contains(&name.as_str()))
+            .map(|(place, _)| place)
+            .collect()
+    }
+}
+
+impl Epoch {
+    fn new(tag: Tag, ask_at: UnixMillis, now: UnixMillis) -> Self {
+        Self {
+            tag,
+            book: Book::default(),
+            born: UnixMillis(0),
+            ends: Vec::new(),
+            plan: None,
+            pace: None,
+            ask_at,
+            last: Last {
+                reported: now,
+                asked: now,
+            },
+            granted: Vec::new(),
+            rates: Vec::new(),
+            told: None,
+            settled: BTreeMap::new(),
+            hidden: 0,
+        }
+    }
+
+    /// Whether usage is to be reported now.
+    pub(super) fn wants_report(&self, now: UnixMillis) -> bool {
+        self.pace.is_some_and(|pace| now >= pace.report_at)
+    }
+
+    /// A report is sent.
+    pub(super) fn report(&mut self, now: UnixMillis) {
+        self.last.reported = now;
+        if let Some(pace) = &mut self.pace {
+            // Until the next plan one report is enough.
+            pace.report_at = UnixMillis(u64::MAX);
+        }
+    }
+
+    /// Units that were handed out and may not show in a reading.
+    pub(super) fn hidden(&self) -> u64 {
+        self.hidden
+    }
+
+    /// Whether usage is to be reported before the next reading.
+    pub(super) fn is_near(&self) -> bool {
+        self.pace.is_some_and(|pace| pace.zone != Zone::Green)
+    }
+
+    /// Whether a reading is due for an application that was last named at `seen`.
+    pub(super) fn is_due(&self, seen: UnixMillis, now: UnixMillis) -> bool {
+        self.is_in_use(seen) && now >= self.ask_at
+    }
+
+    /// Whether the application was named since it was last asked about.
+    pub(super) fn is_in_use(&self, seen: UnixMillis) -> bool {
+        seen > self.last.asked
+    }
+
+    /// A question is sent.
+    pub(super) fn ask(&mut self, now: UnixMillis) {
+        self.last.asked = now;
+    }
+
+    fn open(&mut self, slot: &Slot, now: UnixMillis) {
+        self.book.open(slot, now);
+        self.born = slot.born;
+        self.ends = slot.limits.iter().map(|limit| limit.window.end).collect();
+        // Who leased again without a word is given time to say it, and is gone otherwise.
+        for holder in &slot.holders {
+            let leased = self.settled.get(&holder.generation);
+            if leased.is_some_and(|leased| *leased != holder.leased) {
+                self.settled.remove(&holder.generation);
+                let stated = self.book.stated(holder.generation).to_vec();
+                self.book.state(holder.generation, self.born, stated, now);
+            }
+        }
+    }
+
+    fn knows(&self, statement: &Statement) -> bool {
+        self.born == statement.born
+            && self.ends.len() == statement.spent.len()
+            && statement
+                .spent
+                .iter()
+                .zip(&self.ends)
+                .all(|(spent, ends)| spent.ends <= *ends)
+    }
+
+    fn set_pace(&mut self, slot: &Slot, route: &Route, now: UnixMillis) {
+        let epochs = Epochs {
+            min_ms: route.policy.epoch.min_ms,
+            max_ms: route.policy.epoch.max_ms,
+        };
+        let pace = pace::Plan::of(slot, &self.rates, epochs, self.last, now, &route.terms());
+        self.ask_at = self.ask_at.min(pace.ask_at);
+        self.pace = Some(pace);
+    }
+
+    /// Units per second that were handed out of each limit since the last reading.
+    fn measure(&mut self, slot: &Slot, since_ms: u64) {
+        let limits = slot.limits.iter().enumerate();
+        let rates = limits.map(|(place, limit)| {
+            let before = self
+                .granted
+                .get(place)
+                .filter(|(ends, _)| *ends == limit.window.end)
+                .map_or(0, |(_, granted)| *granted);
+            limit
+                .granted
+                .saturating_sub(before)
+                .saturating_mul(1_000)
+                .checked_div(since_ms)
+                .unwrap_or_default()
+        });
+        self.rates = rates.collect();
+        let limits = slot.limits.iter();
+        self.granted = limits
+            .map(|limit| (limit.window.end, limit.granted))
+            .collect();
+        let hidden = slot.limits.iter();
+        self.hidden = hidden
+            .map(|limit| limit.granted.saturating_sub(limit.settled))
+            .max()
+            .unwrap_or_default();
+    }
+}
+
+impl SyncFlow {
+    /// Notes what a worker says that it used of its leases.
+    pub(super) fn on_statement(
+        &self,
+        application: &mut Application,
+        route: &Route,
+        worker: Worker,
+        statement: Option<&Statement>,
+        now: UnixMillis,
+    ) {
+        let terms = route.terms();
+        let policy = &route.policy;
+        let tag = application.tag(route);
+        let first_ms = if terms.is_alone() {
+            policy.epoch.max_ms
+        } else {
+            policy.epoch.min_ms
+        };
+        let epoch = application
+            .epoch
+            .get_or_insert_with(|| Box::new(Epoch::new(tag, now.plus_ms(first_ms), now)));
+        let Some(statement) = statement else {
+            return;
+        };
+        epoch.settled.remove(&worker.generation);
+        let knows = epoch.knows(statement);
+        if !knows || !terms.is_alone() {
+            let Some(slot) = self.slots(route).read(tag) else {
+                return;
+            };
+            if !knows {
+                epoch.open(&slot, now);
+            }
+            // Usage that leaves the credit has to be reported sooner than was thought.
+            epoch.set_pace(&slot, route, now);
+        }
+        let spent = statement.spent.clone();
+        epoch
+            .book
+            .state(worker.generation, statement.born, spent, now);
+    }
+
+    /// Notes an accepted report.
+    pub(super) fn note_accepted(
+        &self,
+        application: &mut Application,
+        cut: &Pending,
+        now: UnixMillis,
+    ) {
+        let Some(epoch) = &mut application.epoch else {
+            return;
+        };
+        let Some(plan) = epoch.plan.clone() else {
+            return;
+        };
+        let mut sums: BTreeMap<(usize, UnixMillis), u64> = BTreeMap::new();
+        let mut places: BTreeMap<MetricName, Vec<usize>> = BTreeMap::new();
+        for (minute, metric, amount) in cut.sums() {
+            let places = places
+                .entry(metric.clone())
+                .or_insert_with(|| plan.places(metric.as_str()));
+            for place in places {
+                let Some((_, period)) = plan.limits.get(*place) else {
+                    continue;
+                };
+                let sum = sums.entry((*place, period.window(minute).end)).or_default();
+                *sum = sum.saturating_add(amount);
+            }
+        }
+        for ((place, ends), amount) in sums {
+            epoch.book.accepted(place, ends, amount, now);
+        }
+    }
+
+    /// Puts a reading into the slot and works out when the next one is due. Says whether the workers
+    /// have to hear of it, because plan or keys are new.
+    pub(super) fn take_reading(
+        &mut self,
+        application: &mut Application,
+        reading: &Reading,
+        now: UnixMillis,
+    ) -> bool {
+        let Some(service) = self.services.get_mut(application.service) else {
+            return false;
+        };
+        let plan = service.plan(ReadPlan::of(reading));
+        let route = service.route.clone();
+        self.see_overshoot(reading);
+        let Some(mut epoch) = application.epoch.take() else {
+            return false;
+        };
+        let before = epoch.hidden;
+        epoch.plan = Some(Rc::clone(&plan));
+        if !reading.limits.is_empty() {
+            self.install(&mut epoch, &plan, &route, reading, now);
+        }
+        let latest = reading.started.plus_ms(route.policy.epoch.max_ms);
+        let ask_at = epoch.pace.map_or(latest, |pace| pace.ask_at);
+        let soon_ms = self.rng.shorten(ask_at.ms_since(reading.started), JITTER);
+        epoch.ask_at = reading.started.plus_ms(soon_ms);
+        self.uncertainty = self
+            .uncertainty
+            .saturating_sub(before)
+            .saturating_add(epoch.hidden);
+        let digest = digest(reading);
+        let is_news = epoch.told != Some(digest);
+        epoch.told = Some(digest);
+        application.epoch = Some(epoch);
+        is_news
+    }
+
+    fn install(
+        &mut self,
+        epoch: &mut Epoch,
+        plan: &ReadPlan,
+        route: &Route,
+        reading: &Reading,
+        now: UnixMillis,
+    ) {
+        let terms = route.terms();
+        let source = Source {
+            tag: epoch.tag,
+            limits: &reading.limits,
+            asked_at: reading.started,
+        };
+        let shape = plan.shape();
+        let outcome = self.slots(route).change(epoch.tag, now, |slot| {
+            let mut own = Vec::new();
+            let mut since = None;
+            if let Some(slot) = &slot {
+                epoch.open(slot, now);
+                since = Some(slot.asked_at);
+                if slot.shape == shape {
+                    own = epoch.book.own(now, route.settle_delay_ms, &terms);
+                }
+            }
+            match Slot::install(slot, source, &own, now, &terms) {
+                Some(slot) => Change::Write(slot.clone(), Some((slot, since))),
+                None => Change::Leave(None),
+            }
+        });
+        match outcome {
+            Ok(Some((slot, since))) => {
+                epoch.open(&slot, now);
+                epoch.book.read(&slot);
+                let since = since.unwrap_or(reading.started);
+                epoch.measure(&slot, reading.started.ms_since(since));
+                epoch.set_pace(&slot, route, now);
+            }
+            Ok(None) => {}
+            // The next reading finds the slot, or its turn comes again.
+            Err(_) => self.counters.one(Counter::LeaseConflicts),
+        }
+    }
+
+    fn see_overshoot(&mut self, reading: &Reading) {
+        let over = reading
+            .limits
+            .iter()
+            .map(|limit| (limit.current.saturating_sub(limit.max), limit.max));
+        let mut worst = 0;
+        for (units, max) in over {
+            self.counters.add(Counter::OvershootUnits, units);
+            let per_mille = units.saturating_mul(1_000).checked_div(max.max(1));
+            worst = worst.max(per_mille.unwrap_or_default());
+            if units > 0 {
+                self.counters.one(Counter::Overshoots);
+            }
+        }
+        self.overshoots.push(worst);
+    }
+
+    /// Reports what workers held that are gone, and takes their leases out of the slots.
+    pub(super) fn bury_the_silent(&mut self, now: UnixMillis) {
+        self.next_silence = now.plus_ms(SILENCE_MS);
+        let ids: Vec<u64> = self.applications.keys().copied().collect();
+        for id in ids {
+            let is_silent = |application: &Application| {
+                application.epoch.as_ref().is_some_and(|epoch| {
+                    let mut silent = epoch.book.silent(now).into_iter();
+                    silent.any(|generation| !epoch.settled.contains_key(&generation))
+                })
+            };
+            if !self.applications.get(&id).is_some_and(is_silent) {
+                continue;
+            }
+            if let Some(mut application) = self.applications.remove(&id) {
+                self.bury(&mut application, now);
+                enqueue(&mut self.work, id, &mut application);
+                self.applications.insert(id, application);
+            }
+        }
+    }
+
+    fn bury(&mut self, application: &mut Application, now: UnixMillis) {
+        let Some(service) = self.services.get(application.service) else {
+            return;
+        };
+        let slots = self.slots(&service.route);
+        let Some(epoch) = &mut application.epoch else {
+            return;
+        };
+        let Some(plan) = epoch.plan.clone() else {
+            // What the limits count shows in the next answer.
+            application.refresh_due = true;
+            return;
+        };
+        let shape = plan.shape();
+        for generation in epoch.book.silent(now) {
+            if epoch.settled.contains_key(&generation) {
+                continue;
+            }
+            let stated = epoch.book.stated(generation).to_vec();
+            let outcome = slots.change(epoch.tag, now, |slot| match slot {
+                Some(mut slot) if slot.shape == shape => {
+                    let holders = slot.holders.iter();
+                    let mut own = holders.filter(|holder| holder.generation == generation);
+                    let leased = own.next().map(|holder| holder.leased.clone());
+                    let buried = slot.bury(generation, &stated);
+                    let leased = leased.unwrap_or_default();
+                    if buried.is_empty() {
+                        Change::Leave((buried, leased))
+                    } else {
+                        Change::Write(slot, (buried, Vec::new()))
+                    }
+                }
+                _ => Change::Leave((Vec::new(), Vec::new())),
+            });
+            let Ok((buried, leased)) = outcome else {
+                continue;
+            };
+            epoch.settled.insert(generation, leased);
+            let counts: Vec<Vec<usize>> = plan
+                .limits
+                .iter()
+                .map(|(metric, _)| plan.places(metric))
+                .collect();
+            for report in reports_for(&buried, &counts) {
+                let metric = plan.limits.get(report.limit);
+                let metric = metric.and_then(|(metric, _)| MetricName::parse(metric).ok());
+                let Some(metric) = metric else {
+                    continue;
+                };
+                let source = SourceId {
+                    generation,
+                    service: u32::MAX,
+                };
+                let minute = minute_within(&report, now);
+                application
+                    .pending
+                    .add(minute, metric, source, report.amount);
+                application.waiting_since.get_or_insert(now);
+                self.counters.add(Counter::UsageBuried, report.amount);
+                self.buried = self.buried.saturating_add(report.amount);
+            }
+        }
+    }
+
+    /// The slots that leases of a service come from.
+    pub(super) fn slots(&self, route: &Route) -> Slots {
+        Slots::new(Rc::clone(&self.shared), route.policy.lease_slots)
+    }
+}
+
+/// A minute inside the window that was held of: now, or the last one that it had.
+fn minute_within(buried: &Buried, now: UnixMillis) -> UnixMillis {
+    let Window { start, end } = buried.window;
+    let at = if buried.window.is_over(now) {
+        UnixMillis(end.0.saturating_sub(MINUTE_MS))
+    } else {
+        now.max(start)
+    };
+    Period::Minute.window(at).start
+}
+
+/// Tells readings apart that workers have to hear of: by plan and keys, not by counters.
+fn digest(reading: &Reading) -> u64 {
+    use std::hash::Hasher;
+    // Not for defence: whoever sends answers may tell the workers whatever it likes.
+    let mut hasher = siphasher::sip::SipHasher13::new();
+    for limit in &reading.limits {
+        hasher.write(limit.metric.as_bytes());
+        hasher.write_u8(limit.period as u8);
+        hasher.write_u64(limit.max);
+    }
+    for (parent, children) in reading.hierarchy.iter().flatten() {
+        hasher.write(parent.as_bytes());
+        for child in children {
+            hasher.write(child.as_bytes());
+            hasher.write_u8(0);
+        }
+    }
+    for key in reading.keys.iter().flatten() {
+        hasher.write_u64(key.low_bits());
+    }
+    hasher.finish()
+}

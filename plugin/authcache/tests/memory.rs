@@ -1,0 +1,116 @@
+//! How much memory a worker takes for an application with leases. Alone in its file: it looks at the
+//! memory of the whole process.
+
+#![cfg(all(test, target_os = "linux"))]
+
+use std::fs;
+use std::rc::Rc;
+
+use authcache::cache::Arena;
+use authcache::key::{CacheKey, CredentialKind, HashSeed, KeyRef, Scope};
+use authcache::lease::slot::{Slot, Source, Want};
+use authcache::lease::terms::{Delays, Terms};
+use authcache::leased::{LeasedRecord, Plans};
+use authcache::quota::Demand;
+use authcache::record::{Lifetimes, LimitReading, Reading};
+use authcache::time::{Period, UnixMillis};
+
+const NOW: UnixMillis = UnixMillis(1_935_742_830_000);
+/// As many as a worker keeps with the default settings.
+const APPLICATIONS: usize = 100_000;
+const MOST_BYTES: u64 = 400;
+const METRICS: [&str; 2] = ["hits", "search"];
+
+fn reading() -> Reading {
+    let limits = [
+        ("hits", Period::Minute, 1_000),
+        ("hits", Period::Day, 10_000),
+        ("search", Period::Month, 100_000),
+    ];
+    Reading {
+        started: NOW,
+        limits: limits
+            .into_iter()
+            .map(|(metric, period, max)| LimitReading {
+                metric: metric.to_owned(),
+                period,
+                window: period.window(NOW),
+                max,
+                current: 1,
+            })
+            .collect(),
+        hierarchy: Some(vec![
+            ("hits".to_owned(), vec!["search".to_owned()]),
+            ("search".to_owned(), Vec::new()),
+        ]),
+        keys: Some(Vec::new()),
+    }
+}
+
+/// The record, its key, its place in the arena, and what it leased of every limit.
+#[test]
+fn an_application_with_three_limits_takes_at_most_400_bytes() {
+    let delays = Delays {
+        epoch_ms: 1_000,
+        tick_ms: 100,
+        rtt_ms: 1_000,
+        settle_ms: 300,
+    };
+    let terms = Terms::new(1, 0, delays, 300_000);
+    let scope = Rc::new(Scope::new(
+        HashSeed(1, 2),
+        ["backend", "b.example", ""],
+        "1",
+        0,
+    ));
+    let lifetimes = Lifetimes {
+        soft_ms: 30_000,
+        usable_ms: 300_000,
+        settle_ms: 300,
+    };
+    let reading = reading();
+    let mut plans = Plans::default();
+    let mut records: Arena<CacheKey, LeasedRecord> = Arena::new(APPLICATIONS);
+    let mut add = |n: usize| {
+        let credential = format!("user-key-of-32-characters-{n:06}");
+        let key = KeyRef {
+            scope: &scope,
+            kind: CredentialKind::UserKey,
+            credential: &credential,
+        };
+        let plan = plans.find(0, &reading, METRICS);
+        let tag = key.tag();
+        let mut record = LeasedRecord::new(tag, plan, &reading, lifetimes);
+        let source = Source {
+            tag,
+            limits: &reading.limits,
+            asked_at: NOW,
+        };
+        let mut slot = Slot::install(None, source, &[], NOW, &terms).expect("a slot");
+        let demands = [0, 1, 2].map(|limit| Demand { limit, amount: 1 });
+        let want = Want {
+            generation: 1,
+            demands: &demands,
+            workers: 2,
+        };
+        let wallet = slot.lease(&Default::default(), want, NOW, &terms);
+        record.take_lease(wallet.expect("a lease"), NOW);
+        let stored = records.insert(key.hash(), key.to_owned(), record, NOW);
+        assert!(stored.is_ok_and(|record| record.wallet().purses().len() == 3));
+    };
+    add(0);
+    let before = resident_bytes();
+    for n in 1..APPLICATIONS {
+        add(n);
+    }
+    let each = (resident_bytes() - before) / APPLICATIONS as u64;
+    assert_eq!(records.len(), APPLICATIONS);
+    assert!(each <= MOST_BYTES, "{each} bytes for each application");
+}
+
+fn resident_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").expect("Linux tells");
+    let pages = statm.split(' ').nth(1);
+    let pages = pages.and_then(|pages| pages.parse::<u64>().ok());
+    pages.expect("a number") * 4_096
+}
