@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::population::{Population, Service};
-use crate::scenario::{EndpointFile, Scenario, authority};
+use crate::scenario::{EndpointFile, RuleMethods, Scenario, authority};
 
 /// What the singleton is configured with: all it needs besides travels with the usage it is sent.
 pub const SYNC: &str = r#"{"api":"v1"}"#;
@@ -57,7 +57,7 @@ pub fn for_scenario(scenario: &Scenario) -> Value {
                 true => vec![authority(index), format!("{}:*", authority(index))],
                 false => vec!["*".to_owned()],
             };
-            service_configuration(service, &authorities, &scenario.endpoints)
+            service_configuration(service, &authorities, scenario)
         })
         .collect();
     let cache: Map<String, Value> = scenario
@@ -93,11 +93,8 @@ pub fn from_file(path: &Path) -> Result<Value, PluginConfigError> {
     })
 }
 
-fn service_configuration(
-    service: &Service,
-    authorities: &[String],
-    endpoints: &[EndpointFile],
-) -> Value {
+fn service_configuration(service: &Service, authorities: &[String], scenario: &Scenario) -> Value {
+    let rule = |endpoint| mapping_rule(endpoint, scenario.plugin.rules_for);
     json!({
         "id": service.id,
         "token": service.token,
@@ -116,19 +113,22 @@ fn service_configuration(
                 { "query_string": { "keys": ["app_key"] } },
             ],
         },
-        "mapping_rules": endpoints.iter().map(mapping_rule).collect::<Vec<_>>(),
+        "mapping_rules": scenario.endpoints.iter().map(rule).collect::<Vec<_>>(),
     })
 }
 
 /// Anchored: a rule for `/` must not match every other endpoint's path too.
-fn mapping_rule(endpoint: &EndpointFile) -> Value {
+fn mapping_rule(endpoint: &EndpointFile, methods: RuleMethods) -> Value {
     let usages: Vec<Value> = endpoint
         .usage
         .iter()
         .map(|(name, delta)| json!({ "name": name, "delta": delta }))
         .collect();
     json!({
-        "method": endpoint.method,
+        "method": match methods {
+            RuleMethods::Own => endpoint.method.as_str(),
+            RuleMethods::Any => "any",
+        },
         "pattern": format!("{}$", endpoint.path),
         "usages": usages,
     })

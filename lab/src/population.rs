@@ -156,7 +156,7 @@ impl Population {
             id: service.id.clone(),
             provider_key: secret(self.settings.seed, "provider key", 0),
             backend_version: match self.settings.credentials {
-                CredentialKind::UserKey => "1",
+                CredentialKind::UserKey | CredentialKind::UserKeyHeader => "1",
                 CredentialKind::AppIdKey => "2",
             },
         }
@@ -215,7 +215,7 @@ fn application(settings: &PopulationSettings, index: u64) -> Application {
     Application {
         service: (index % u64::from(settings.services)) as usize,
         credential: match settings.credentials {
-            CredentialKind::UserKey => {
+            CredentialKind::UserKey | CredentialKind::UserKeyHeader => {
                 Credential::UserKey(secret(settings.seed, "user key", index))
             }
             CredentialKind::AppIdKey => Credential::AppKey(secret(settings.seed, "app key", index)),

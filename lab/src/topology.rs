@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::envoy_config::{self, EnvoyConfig, Peer, Plugin, RenderError};
 use crate::plugin_config;
+use crate::scenario::Answers;
 
 /// One of the parts of a lab.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -131,6 +132,8 @@ impl Site {
 pub struct Gateway {
     /// Worker threads.
     pub workers: u32,
+    /// Who answers what is let through.
+    pub answers: Answers,
     /// The plugin's module and configuration; absent: Envoy alone.
     pub plugin: Option<GatewayPlugin>,
 }
@@ -211,6 +214,7 @@ pub fn envoy(
     let config = envoy_config::render(&EnvoyConfig {
         listener: addresses.listener,
         admin: addresses.admin,
+        answers: gateway.answers,
         upstream: peers.upstream.clone(),
         backend: peers.backend.clone(),
         plugin: gateway.plugin.as_ref().map(|plugin| Plugin {
@@ -266,7 +270,11 @@ mod tests {
             backend: peer("127.0.0.1", 1),
             upstream: peer("127.0.0.1", 2),
         };
-        let gateway = Gateway { workers: 2, plugin };
+        let gateway = Gateway {
+            workers: 2,
+            answers: Answers::Upstream,
+            plugin,
+        };
         envoy(site, &gateway, addresses, &peers).expect("the template is valid")
     }
 

@@ -144,34 +144,32 @@ pub async fn run(
     Ok(Some(recording.commit(Some(envoy), artefact)?))
 }
 
-/// The artefact of each scenario, built once for all that use the project's own plugin.
+/// The artefact of each scenario.
 async fn artefacts(
     scenarios: &[Scenario],
     progress: &Arc<Progress>,
 ) -> Result<Vec<Option<WasmArtefact>>, ExperimentError> {
-    let mut built: Option<WasmArtefact> = None;
     let mut artefacts = Vec::new();
     for scenario in scenarios {
-        artefacts.push(match (&scenario.plugin.wasm, scenario.plugin.enabled) {
-            (_, false) => None,
-            (Some(path), true) => Some(wasm_build::given(path)?),
-            (None, true) => {
-                if built.is_none() {
-                    progress.step("preparing the plugin");
-                    let shown = progress.clone();
-                    built = Some(
-                        blocking(move || wasm_build::build_plugin(&|line| shown.step(line)))
-                            .await??,
-                    );
-                }
-                built.clone()
-            }
-        });
+        artefacts.push(obtain_artefact(scenario, progress).await?);
     }
     Ok(artefacts)
 }
 
-async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
+/// What a scenario runs; building it again for the next one finds everything built.
+pub(crate) async fn obtain_artefact(
+    scenario: &Scenario,
+    progress: &Arc<Progress>,
+) -> Result<Option<WasmArtefact>, ExperimentError> {
+    if scenario.plugin.enabled {
+        progress.step("preparing the plugin");
+    }
+    let (plugin, shown) = (scenario.plugin.clone(), progress.clone());
+    let build = move || wasm_build::for_scenario(&plugin, &|line| shown.step(line));
+    Ok(blocking(build).await??)
+}
+
+pub(crate) async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
     progress.step("obtaining Envoy");
     let shown = progress.clone();
     Ok(blocking(move || envoy_binary::obtain(&|line| shown.step(line))).await??)

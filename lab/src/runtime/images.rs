@@ -12,7 +12,7 @@ use super::docker::{Containers, DockerError};
 use crate::envoy_binary::EnvoyBinary;
 use crate::envoy_config::Peer;
 use crate::plugin_config;
-use crate::scenario::Scenario;
+use crate::scenario::{Answers, Scenario};
 use crate::topology::{
     self, Content, Gateway, GatewayAddresses, GatewayPlugin, Peers, Role, Service, Site,
 };
@@ -54,7 +54,11 @@ fn gateway(plugin: Option<GatewayPlugin>, workers: u32) -> Result<Service, Launc
         backend: peer(Role::Backend),
         upstream: peer(Role::Upstream),
     };
-    let gateway = Gateway { workers, plugin };
+    let gateway = Gateway {
+        workers,
+        answers: Answers::Upstream,
+        plugin,
+    };
     Ok(topology::envoy(&site, &gateway, addresses, &peers)?)
 }
 

@@ -30,6 +30,7 @@ impl Wiring {
             population: Population::new(&scenario.population),
             gateway: Gateway {
                 workers: options.workers.unwrap_or(scenario.envoy.workers),
+                answers: scenario.envoy.answers,
                 plugin: plugin(options)?,
             },
             scenario,
