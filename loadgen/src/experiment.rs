@@ -320,7 +320,8 @@ impl Bench<'_> {
     }
 }
 
-fn mix(scenario: &Scenario, table: &RequestTable, seed: u64) -> Result<Mix, MixError> {
+/// How a scenario mixes its requests.
+pub(crate) fn mix(scenario: &Scenario, table: &RequestTable, seed: u64) -> Result<Mix, MixError> {
     let popularity = match scenario.mix.applications {
         ApplicationMix::Uniform => Popularity::Uniform,
         ApplicationMix::Zipf { exponent } => Popularity::Zipf { exponent },
