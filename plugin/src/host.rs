@@ -5,14 +5,13 @@
 //! byte that is not UTF-8.
 
 pub(crate) mod callout;
-mod clock;
 pub(crate) mod queue;
 mod random;
 pub(crate) mod request;
 pub(crate) mod stats;
 pub(crate) mod stream;
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use authcache::config::LogLevel as ConfiguredLevel;
 use authcache::key::HashSeed;
@@ -38,7 +37,11 @@ pub(crate) fn vm_id() -> String {
 
 /// What the clock says.
 pub(crate) fn now() -> UnixMillis {
-    clock::now()
+    let since_1970 = hostcalls::get_current_time()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    UnixMillis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Begins the ticks of this VM's root. Works from a stream too.

@@ -6,7 +6,7 @@
 use lab::envoy_binary::EnvoyBinary;
 use lab::wasm_build::WasmArtefact;
 use reports::paired::verdict::{CPU_MARGIN, P50_MARGIN, Verdict, judge};
-use reports::paired::{Comparison, Ratio, compare};
+use reports::paired::{Comparison, LEAST_PAIRS, Ratio, compare};
 use results::record::{Machine, Validity};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,11 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// Share of processor time that the host may give to others.
 const MOST_STOLEN: f64 = 0.02;
+
+/// An Envoy that used less than this part of the processor time it usually takes in a slice waited.
+const LEAST_OF_USUAL: f64 = 0.6;
+/// Share of the pairs that may be left out.
+const MOST_LEFT_OUT: f64 = 0.5;
 
 /// One comparison.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -88,6 +93,8 @@ pub struct Figures {
     pub throughput_ratio: Ratio,
     /// Pairs of slices.
     pub pairs: usize,
+    /// Further pairs, in which one of the Envoys was not kept busy.
+    pub pairs_left_out: usize,
     /// The ratio of processor time in each block alone.
     pub cpu_ratio_of_blocks: Vec<Ratio>,
 }
@@ -149,6 +156,11 @@ impl SliceRecord {
         }
     }
 
+    /// Processors in use while the slice ran.
+    fn busy_share(self) -> f64 {
+        self.cpu_us / self.elapsed_us
+    }
+
     fn cpu_us_per_request(self) -> f64 {
         self.cpu_us / self.requests as f64
     }
@@ -174,7 +186,10 @@ impl BlockRecord {
 impl Figures {
     /// The figures of `other` against base; `None` when there are too few pairs.
     pub fn of(blocks: &[BlockRecord], other: Part) -> Option<Self> {
-        let compared = |value: fn(SliceRecord) -> f64| Compared::of(blocks, other, value);
+        let measured = |block| order::pairs(&block.slices, SliceRecord::part, other).len();
+        let measured: usize = blocks.iter().map(measured).sum();
+        let pairs: Vec<Vec<Pair>> = blocks.iter().map(|it| busy_pairs(it, other)).collect();
+        let compared = |value: fn(SliceRecord) -> f64| Compared::of(&pairs, value);
         let cpu = compared(SliceRecord::cpu_us_per_request)?;
         let p50 = compared(|slice| slice.p50_us)?;
         let throughput = compared(SliceRecord::requests_per_second)?;
@@ -187,6 +202,7 @@ impl Figures {
             p50_verdict: judge(&p50.whole, &p50.blocks, P50_MARGIN),
             throughput_ratio: throughput.whole.ratio,
             pairs: cpu.whole.pairs,
+            pairs_left_out: measured - cpu.whole.pairs,
             cpu_ratio_of_blocks: cpu.blocks.iter().map(|block| block.ratio).collect(),
         })
     }
@@ -199,19 +215,43 @@ struct Compared {
 }
 
 impl Compared {
-    fn of(blocks: &[BlockRecord], other: Part, value: fn(SliceRecord) -> f64) -> Option<Self> {
-        let pairs = |block: &BlockRecord| -> Vec<(f64, f64)> {
-            order::pairs(&block.slices, SliceRecord::part, other)
-                .into_iter()
-                .map(|(base, other)| (value(base), value(other)))
-                .collect()
+    fn of(pairs: &[Vec<Pair>], value: fn(SliceRecord) -> f64) -> Option<Self> {
+        let values = |block: &Vec<Pair>| -> Vec<(f64, f64)> {
+            let values = |(base, other): &Pair| (value(*base), value(*other));
+            block.iter().map(values).collect()
         };
         let of_blocks: Option<Vec<Comparison>> =
-            blocks.iter().map(|block| compare(pairs(block))).collect();
+            pairs.iter().map(|block| compare(values(block))).collect();
         Some(Self {
-            whole: compare(blocks.iter().flat_map(pairs))?,
+            whole: compare(pairs.iter().flat_map(values))?,
             blocks: of_blocks?,
         })
+    }
+}
+
+type Pair = (SliceRecord, SliceRecord);
+
+/// The pairs of a block in which both Envoys were kept busy. An Envoy that waits, because something else
+/// had the processor that its client or its upstream needed, spends more per request than a busy one, and
+/// the neighbour may stay where it is for many slices. Without enough such pairs all are taken.
+fn busy_pairs(block: &BlockRecord, other: Part) -> Vec<Pair> {
+    let all = order::pairs(&block.slices, SliceRecord::part, other);
+    let least = |of: fn(&Pair) -> SliceRecord| {
+        let mut shares: Vec<f64> = all.iter().map(|pair| of(pair).busy_share()).collect();
+        shares.sort_by(f64::total_cmp);
+        // The upper quartile is what the Envoy reaches when nothing holds it up.
+        shares
+            .get(shares.len() * 3 / 4)
+            .copied()
+            .unwrap_or_default()
+            * LEAST_OF_USUAL
+    };
+    let (base, candidate) = (least(|pair| pair.0), least(|pair| pair.1));
+    let is_busy = |pair: &&Pair| pair.0.busy_share() >= base && pair.1.busy_share() >= candidate;
+    let busy: Vec<Pair> = all.iter().filter(is_busy).copied().collect();
+    match busy.len() < LEAST_PAIRS {
+        true => all,
+        false => busy,
     }
 }
 
@@ -229,6 +269,7 @@ impl Duet {
         } = plan.settings;
         let digest =
             |artefact: Option<&Option<WasmArtefact>>| Some(artefact?.as_ref()?.sha256.clone());
+        let figures = Figures::of(&blocks, Part::Candidate)?;
         let control = Figures::of(&blocks, Part::Control);
         Some(Self {
             schema_version: SCHEMA_VERSION,
@@ -239,10 +280,10 @@ impl Duet {
                 &blocks,
                 Side::Candidate,
             ),
-            figures: Figures::of(&blocks, Part::Candidate)?,
             advisory: control.as_ref().is_some_and(|it| it.verdict.is_alarm()),
             control,
-            validity: validity(&blocks, stolen),
+            validity: validity(&blocks, &figures, stolen),
+            figures,
             cpu_us_per_request_with_idle: [Side::Base, Side::Candidate]
                 .map(|side| with_idle(&blocks, side)),
             connections,
@@ -286,13 +327,20 @@ fn with_idle(blocks: &[BlockRecord], side: Side) -> f64 {
     cpu_us / requests.max(1) as f64
 }
 
-fn validity(blocks: &[BlockRecord], stolen: Option<f64>) -> Validity {
+fn validity(blocks: &[BlockRecord], figures: &Figures, stolen: Option<f64>) -> Validity {
     let all = blocks.iter().flat_map(|block| &block.slices);
     let unexpected: u64 = all.map(|slice| slice.unexpected).sum();
     let mut reasons = Vec::new();
     if unexpected > 0 {
         reasons.push(format!(
             "{unexpected} answers had another status than expected"
+        ));
+    }
+    let measured = figures.pairs + figures.pairs_left_out;
+    if figures.pairs_left_out as f64 > measured as f64 * MOST_LEFT_OUT {
+        reasons.push(format!(
+            "an Envoy was not kept busy in {} of {measured} pairs: the machine had other work",
+            figures.pairs_left_out
         ));
     }
     if let Some(stolen) = stolen.filter(|stolen| *stolen > MOST_STOLEN) {
@@ -356,10 +404,37 @@ mod tests {
     #[test]
     fn unexpected_answers_and_stolen_time_make_a_comparison_not_valid() {
         let mut bad = block(10, 1.0);
-        assert!(validity(&[bad.clone()], Some(0.01)).valid);
-        assert!(!validity(&[bad.clone()], Some(0.03)).valid);
+        let figures = Figures::of(&[bad.clone()], Part::Candidate).expect("enough pairs");
+        assert!(validity(&[bad.clone()], &figures, Some(0.01)).valid);
+        assert!(!validity(&[bad.clone()], &figures, Some(0.03)).valid);
         bad.slices[3].unexpected = 2;
-        let judged = validity(&[bad], None);
+        let judged = validity(&[bad.clone()], &figures, None);
         assert!(judged.reasons[0].starts_with("2 answers"), "{judged:?}");
+        let starved = Figures {
+            pairs: 4,
+            pairs_left_out: 6,
+            ..figures
+        };
+        assert_eq!(validity(&[bad], &starved, None).reasons.len(), 2);
+    }
+
+    /// A neighbour that holds up one side's upstream for many slices on end.
+    #[test]
+    fn slices_in_which_an_envoy_waited_do_not_count() {
+        let mut starved = block(40, 1.1);
+        let held_up = starved
+            .slices
+            .iter_mut()
+            .filter(|it| it.side == Side::Candidate);
+        for slice in held_up.take(30) {
+            slice.requests /= 20;
+            slice.cpu_us /= 5.0;
+        }
+        let figures = Figures::of(&[starved], Part::Candidate).expect("enough pairs");
+        assert_eq!((figures.pairs, figures.pairs_left_out), (10, 30));
+        assert!(
+            (figures.cpu_ratio.estimate - 1.1).abs() < 0.01,
+            "{figures:?}"
+        );
     }
 }

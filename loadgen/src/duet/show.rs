@@ -58,8 +58,10 @@ pub fn duet(duet: &Duet) -> String {
         ]);
     }
     let mut text = format!(
-        "{table}\n{} pairs, p = {:.2e}; a slowdown of {:.1} % would have been seen in nine of ten tries\n",
+        "{table}\n{} pairs ({} more left out: an Envoy waited), p = {:.2e}; a slowdown of {:.1} % would have \
+         been seen in nine of ten tries\n",
         figures.pairs,
+        figures.pairs_left_out,
         figures.p,
         figures.smallest_visible_effect * 100.0
     );

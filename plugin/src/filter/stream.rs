@@ -28,9 +28,8 @@ const UNAVAILABLE: LocalReply = LocalReply {
 pub(super) struct FilterStream {
     id: StreamId,
     root: Rc<RefCell<RootState>>,
-    /// What its own call asks, in the mode without a cache. Apart, so that every other request is
-    /// made and ended with a few words of memory.
-    question: Option<Box<Question>>,
+    /// What its own call asks, in the mode without a cache.
+    question: Option<Question>,
     waits: bool,
 }
 
@@ -104,7 +103,7 @@ impl HttpContext for FilterStream {
             }
             Some(Step::Ask(question, callout)) => {
                 if host::callout::send(&callout).is_some() {
-                    self.question = Some(Box::new(question));
+                    self.question = Some(question);
                     return Action::Pause;
                 }
                 // Nothing is paused yet, so letting it through means to continue here and not to

@@ -135,7 +135,8 @@ impl RootContext for Singleton {
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
-        while let Ok(Some(message)) = hostcalls::dequeue_shared_queue(queue) {
+        // The host wakes the owner of a queue once for each message.
+        if let Ok(Some(message)) = hostcalls::dequeue_shared_queue(queue) {
             self.idle = 0;
             self.take(&message);
         }
