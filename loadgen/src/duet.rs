@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod command;
+pub mod figures;
 pub mod order;
 pub mod record;
 pub mod script;
@@ -79,7 +80,7 @@ pub enum DuetError {
         /// Which of the two.
         target: String,
         /// Why.
-        source: ExperimentError,
+        source: Box<ExperimentError>,
     },
     /// A lab did not start or end.
     #[error("the lab of `{target}` cannot be run")]
@@ -87,7 +88,7 @@ pub enum DuetError {
         /// Which of the two.
         target: String,
         /// Why.
-        source: LaunchError,
+        source: Box<LaunchError>,
     },
     /// The requests of a scenario.
     #[error("`{target}` cannot be mixed")]
@@ -128,7 +129,10 @@ pub async fn run(
     progress.heading(&name);
     let obtain = |target: &Target| {
         let target = target.label.clone();
-        move |source| DuetError::Obtain { target, source }
+        move |source| DuetError::Obtain {
+            target,
+            source: Box::new(source),
+        }
     };
     let envoy = obtain_envoy(progress).await.map_err(obtain(&plan.base))?;
     let mut artefacts = Vec::new();
@@ -205,7 +209,7 @@ async fn start(
         });
         let lab = launched.await.map_err(|source| DuetError::Launch {
             target: target.label.clone(),
-            source,
+            source: Box::new(source),
         })?;
         let pid = lab.pids().get(Role::Envoy.name()).copied();
         players.push(Player {

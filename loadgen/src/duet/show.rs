@@ -6,7 +6,8 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use reports::paired::Ratio;
 
-use super::record::{Duet, Figures};
+use super::figures::Figures;
+use super::record::Duet;
 use super::suite::Outcome;
 
 /// One comparison.
