@@ -41,7 +41,8 @@ pub struct Figures {
 impl Figures {
     /// The figures of `other` against base; `None` when there are too few pairs.
     pub fn of(blocks: &[BlockRecord], other: Part) -> Option<Self> {
-        let measured = |block| order::pairs(&block.slices, SliceRecord::part, other).len();
+        let measured =
+            |block: &BlockRecord| order::pairs(&block.slices, SliceRecord::part, other).len();
         let measured: usize = blocks.iter().map(measured).sum();
         let pairs: Vec<Vec<Pair>> = blocks.iter().map(|it| busy_pairs(it, other)).collect();
         let compared = |value: fn(SliceRecord) -> f64| Compared::of(&pairs, value);
