@@ -31,7 +31,7 @@ fn proxy_config(of: GatewayService, kind: CredentialKind) -> ProxyConfig {
         environment: None,
         name: String::new(),
         backend_version: match kind {
-            CredentialKind::UserKey => "1",
+            CredentialKind::UserKey | CredentialKind::UserKeyHeader => "1",
             CredentialKind::AppIdKey => "2",
         }
         .to_owned(),

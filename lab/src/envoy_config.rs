@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use thiserror::Error;
 
+use crate::scenario::Answers;
+
 const TEMPLATE: &str = include_str!("../templates/envoy.yaml.j2");
 
 /// The configuration could not be rendered; a mistake in the template.
@@ -22,6 +24,8 @@ pub struct EnvoyConfig {
     pub listener: SocketAddr,
     /// Where its admin interface is.
     pub admin: SocketAddr,
+    /// Who answers what is let through.
+    pub answers: Answers,
     /// The protected API.
     pub upstream: Peer,
     /// The 3scale-compatible backend.
@@ -61,6 +65,7 @@ pub fn render(config: &EnvoyConfig) -> Result<String, RenderError> {
     let context = context! {
         listener => address(config.listener),
         admin => address(config.admin),
+        direct => config.answers == Answers::Direct,
         plugin => config.plugin.as_ref().map(plugin),
         clusters => clusters,
     };
@@ -99,6 +104,7 @@ mod tests {
         EnvoyConfig {
             listener: "127.0.0.1:0".parse().expect("an address"),
             admin: "127.0.0.1:0".parse().expect("an address"),
+            answers: Answers::Upstream,
             upstream: Peer {
                 host: "127.0.0.1".to_owned(),
                 port: 4001,
@@ -130,6 +136,21 @@ mod tests {
     fn envoy_alone() {
         let yaml = render(&config(None)).expect("the template is valid");
         insta::assert_snapshot!(yaml);
+    }
+
+    #[test]
+    fn an_envoy_that_answers_itself_has_no_route_to_the_upstream() {
+        let direct = EnvoyConfig {
+            answers: Answers::Direct,
+            ..config(Some(example()))
+        };
+        let yaml = render(&direct).expect("the template is valid");
+        assert!(yaml.contains("direct_response: { status: 200 }"), "{yaml}");
+        assert!(!yaml.contains("route: { cluster: upstream"), "{yaml}");
+        // Every other line is that of the usual Envoy.
+        let usual = render(&config(Some(example()))).expect("the template is valid");
+        let other = yaml.lines().filter(|line| !usual.contains(line)).count();
+        assert_eq!(other, 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::population::{Population, Service};
-use crate::scenario::{CredentialKind, EndpointFile, Scenario, authority};
+use crate::scenario::{CredentialKind, EndpointFile, RuleMethods, Scenario, authority};
 
 /// One service, as a gateway sees it.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ pub(crate) enum Place {
     Header(&'static str),
 }
 
-/// Where each credential is looked for; the first place is the one that clients use.
+/// Where each credential is looked for; clients use the first place, or for user keys in a header the
+/// second.
 pub(crate) const USER_KEY: [Place; 2] = [Place::Query("user_key"), Place::Header("x-user-key")];
 /// See [`USER_KEY`].
 pub(crate) const APP_ID: [Place; 2] = [Place::Header("x-app-id"), Place::Query("app_id")];
@@ -54,6 +55,7 @@ pub(crate) const APP_KEY: [Place; 2] = [Place::Header("x-app-key"), Place::Query
 pub(crate) fn is_in_headers(kind: CredentialKind) -> bool {
     let first = match kind {
         CredentialKind::UserKey => USER_KEY[0],
+        CredentialKind::UserKeyHeader => USER_KEY[1],
         CredentialKind::AppIdKey => APP_ID[0],
     };
     matches!(first, Place::Header(_))
@@ -70,16 +72,23 @@ pub(crate) fn of_scenario(scenario: &Scenario) -> Vec<GatewayService> {
             service,
             host: authority(index),
             is_only_one,
-            rules: scenario.endpoints.iter().map(Rule::new).collect(),
+            rules: scenario
+                .endpoints
+                .iter()
+                .map(|endpoint| Rule::new(endpoint, scenario.plugin.rules_for))
+                .collect(),
         })
         .collect()
 }
 
 impl Rule {
     /// Anchored: a rule for `/` must not match every other endpoint's path too.
-    fn new(endpoint: &EndpointFile) -> Self {
+    fn new(endpoint: &EndpointFile, methods: RuleMethods) -> Self {
         Self {
-            method: endpoint.method.clone(),
+            method: match methods {
+                RuleMethods::Own => endpoint.method.clone(),
+                RuleMethods::Any => "any".to_owned(),
+            },
             pattern: format!("{}$", endpoint.path),
             usage: endpoint.usage.clone(),
         }

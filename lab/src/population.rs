@@ -90,7 +90,9 @@ impl Population {
         Application {
             service: (index % self.services.len().max(1) as u64) as usize,
             credential: match settings.credentials {
-                CredentialKind::UserKey => Credential::UserKey(secret(seed, "user key", index)),
+                CredentialKind::UserKey | CredentialKind::UserKeyHeader => {
+                    Credential::UserKey(secret(seed, "user key", index))
+                }
                 CredentialKind::AppIdKey => Credential::AppKey(secret(seed, "app key", index)),
             },
             // The index keeps ids apart however many there are.

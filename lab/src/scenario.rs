@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub use file::{
-    ApplicationMix, CredentialKind, EndpointFile, EnvoySettings, Expectations, LimitSettings, Mix,
-    PluginSettings, PopulationSettings, Scenario, UsageSettings,
+    Answers, ApplicationMix, CredentialKind, EndpointFile, EnvoySettings, Expectations,
+    LimitSettings, Mix, PluginSettings, PopulationSettings, RuleMethods, Scenario, UsageSettings,
 };
 pub(crate) use requests::authority;
 pub use requests::{Endpoint, Request, RequestTable};

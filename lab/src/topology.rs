@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::envoy_config::{self, EnvoyConfig, Peer, Plugin, RenderError};
 use crate::plugin_config;
+use crate::scenario::Answers;
 
 /// One of the parts of a lab.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -128,6 +129,8 @@ pub struct Gateway {
     pub index: u16,
     /// Worker threads.
     pub workers: u32,
+    /// Who answers what is let through.
+    pub answers: Answers,
     /// The plugin's module and configuration; absent: Envoy alone.
     pub plugin: Option<GatewayPlugin>,
 }
@@ -214,6 +217,7 @@ pub fn envoy(
     let config = envoy_config::render(&EnvoyConfig {
         listener: addresses.listener,
         admin: addresses.admin,
+        answers: gateway.answers,
         upstream: peers.upstream.clone(),
         backend: peers.backend.clone(),
         plugin: gateway.plugin.as_ref().map(|plugin| Plugin {
@@ -272,6 +276,7 @@ mod tests {
         let gateway = Gateway {
             index: 0,
             workers: 2,
+            answers: Answers::Upstream,
             plugin,
         };
         envoy(site, &gateway, addresses, &peers).expect("the template is valid")

@@ -1,4 +1,4 @@
-//! Obtaining the plugin's artefact: one `.wasm` from the sources in the workspace.
+//! Obtaining a plugin's artefact: one `.wasm` from the sources in the workspace.
 //!
 //! Owns the order in which ways to build it are tried, the flags that make the same source give the
 //! same bytes anywhere, and the pass that removes callbacks the plugin does not need. Must not know
@@ -9,6 +9,7 @@ pub mod exports;
 mod linker;
 mod probe;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -18,6 +19,7 @@ use std::process::ExitStatus;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::scenario::PluginSettings;
 use crate::workspace::{self, WorkspaceError};
 use crate::{digest, fs_atomic};
 
@@ -87,6 +89,14 @@ pub enum WasmBuildError {
         /// The value found.
         value: String,
     },
+    /// There is no such sample.
+    #[error("there is no plugin `{name}` in lab/samples; there are: {known}")]
+    UnknownSample {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
     /// None of the allowed ways is open on this machine.
     #[error(
         "no compiler for {TARGET} on this machine ({tried}). Install the target with `rustup target \
@@ -106,7 +116,7 @@ pub enum WasmBuildError {
         source: io::Error,
     },
     /// Cargo ran and failed.
-    #[error("building the plugin ({way}) ended with {status}; cargo said:\n{tail}")]
+    #[error("building the module ({way}) ended with {status}; cargo said:\n{tail}")]
     Cargo {
         /// The way that was used.
         way: ToolchainWay,
@@ -125,17 +135,81 @@ pub enum WasmBuildError {
     },
 }
 
+/// What a scenario runs: the file or the sample that it names, else the plugin; `None` where the
+/// plugin is off.
+pub fn for_scenario(
+    plugin: &PluginSettings,
+    progress: &dyn Fn(&str),
+) -> Result<Option<WasmArtefact>, WasmBuildError> {
+    if !plugin.enabled {
+        return Ok(None);
+    }
+    match (&plugin.wasm, &plugin.sample) {
+        (Some(path), _) => given(path),
+        (None, Some(sample)) => build_sample(sample, progress),
+        (None, None) => build_plugin(progress),
+    }
+    .map(Some)
+}
+
 /// Builds the plugin, or does nothing when the artefact is already that of the present source.
 ///
 /// Processes that build at the same time wait for each other. `progress` gets a line before
 /// anything slow.
 pub fn build_plugin(progress: &dyn Fn(&str)) -> Result<WasmArtefact, WasmBuildError> {
+    build(&PLUGIN, progress)
+}
+
+/// Builds one of the plugins in `lab/samples` in the same way, from the package of that name.
+pub fn build_sample(name: &str, progress: &dyn Fn(&str)) -> Result<WasmArtefact, WasmBuildError> {
+    if !samples(&workspace::root()?)
+        .iter()
+        .any(|known| known == name)
+    {
+        return Err(WasmBuildError::UnknownSample {
+            name: name.to_owned(),
+            known: samples(&workspace::root()?).join(", "),
+        });
+    }
+    let sample = Package {
+        name: name.to_owned().into(),
+        artefact: format!("{name}.wasm").into(),
+    };
+    build(&sample, progress)
+}
+
+/// A package whose library is a Proxy-Wasm module.
+struct Package {
+    name: Cow<'static, str>,
+    /// The file that it becomes.
+    artefact: Cow<'static, str>,
+}
+
+const PLUGIN: Package = Package {
+    name: Cow::Borrowed("plugin"),
+    artefact: Cow::Borrowed("tollgate.wasm"),
+};
+
+fn samples(root: &Path) -> Vec<String> {
+    let Ok(entries) = root.join("lab/samples").read_dir() else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().join("Cargo.toml").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn build(package: &Package, progress: &dyn Fn(&str)) -> Result<WasmArtefact, WasmBuildError> {
     let root = workspace::root()?;
     let target_dir = root.join("target/wasm");
     let _lock = lock(&target_dir)?;
     let toolchain = probe::choose(&root, std::env::var("LAB_WASM_WAY").ok(), progress)?;
-    let built = cargo::build(&root, &target_dir, &toolchain, progress)?;
-    let artefact = target_dir.join("tollgate.wasm");
+    let built = cargo::build(&root, &package.name, &target_dir, &toolchain, progress)?;
+    let artefact = target_dir.join(&*package.artefact);
     let module = read(&built)?;
     let pruned = exports::prune(&module).map_err(|source| WasmBuildError::NotWasm {
         path: built,

@@ -2,6 +2,7 @@
 //!
 //! Owns names, defaults and help texts. Must not know how a command is carried out.
 
+pub mod duet;
 mod repeat;
 
 use std::path::PathBuf;
@@ -30,9 +31,18 @@ Examples:
   loadgen run my-scenario.toml --rate 500 a scenario and plugin of your own
   loadgen attach http://localhost:8080 --rate 200 --duration 30s
   loadgen quota                           how exact limits are kept, per mode
+  loadgen duet hit-floor:passthrough hit-floor   two Envoys compared in turns
   loadgen list                            scenarios and profiles
 
 Exit codes: 0 done, 1 error, 2 done but the figures are not valid, 130 interrupted.";
+
+const DUET_EXAMPLES: &str = "\
+Examples:
+  loadgen duet hit-floor:passthrough hit-floor          what the plugin costs on a hit
+  loadgen duet cache=before.wasm cache=after.wasm --control --json duet.json
+  loadgen duet --suite hit-path                         all figures of the hit path, with their goals
+
+Exit codes: 0 done whatever the verdict is, 1 error, 2 done but the figures are not valid, 130 interrupted.";
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -92,6 +102,16 @@ pub enum Command {
 Exit codes: 0 every promise was kept, 2 one was not (the table says which), 1 error, 130 interrupted."
     )]
     Quota(QuotaArgs),
+    /// Compare two Envoys side by side.
+    ///
+    /// Starts an Envoy for BASE and one for CANDIDATE, and loads them in turns of 100 ms, so that
+    /// whatever else happens on the machine falls on both. Says how much more processor time a request
+    /// costs with the candidate, how sure that is, and what the run could not have seen.
+    ///
+    /// BASE and CANDIDATE are SCENARIO[:passthrough][=FILE.wasm]: the name or file of a scenario, the
+    /// same without its plugin, or with this module instead of the one built from the workspace.
+    #[command(after_help = DUET_EXAMPLES)]
+    Duet(duet::DuetArgs),
     /// Show scenarios and profiles.
     List,
     /// A server that a lab starts from this executable.

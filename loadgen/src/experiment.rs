@@ -144,35 +144,29 @@ pub async fn run(
     Ok(Some(recording.commit(Some(envoy), artefact)?))
 }
 
-/// The artefact of each scenario, built once for all that use the project's own plugin.
+/// The artefact of each scenario.
 async fn artefacts(
     scenarios: &[Scenario],
     progress: &Arc<Progress>,
 ) -> Result<Vec<Option<WasmArtefact>>, ExperimentError> {
-    let mut built: Option<WasmArtefact> = None;
     let mut artefacts = Vec::new();
     for scenario in scenarios {
-        artefacts.push(match (&scenario.plugin.wasm, scenario.plugin.enabled) {
-            (_, false) => None,
-            (Some(path), true) => Some(wasm_build::given(path)?),
-            (None, true) => {
-                if built.is_none() {
-                    built = Some(build_plugin(progress).await?);
-                }
-                built.clone()
-            }
-        });
+        artefacts.push(obtain_artefact(scenario, progress).await?);
     }
     Ok(artefacts)
 }
 
-/// The project's own plugin.
-pub(crate) async fn build_plugin(
+/// What a scenario runs; building it again for the next one finds everything built.
+pub(crate) async fn obtain_artefact(
+    scenario: &Scenario,
     progress: &Arc<Progress>,
-) -> Result<WasmArtefact, ExperimentError> {
-    progress.step("preparing the plugin");
-    let shown = progress.clone();
-    Ok(blocking(move || wasm_build::build_plugin(&|line| shown.step(line))).await??)
+) -> Result<Option<WasmArtefact>, ExperimentError> {
+    if scenario.plugin.enabled {
+        progress.step("preparing the plugin");
+    }
+    let (plugin, shown) = (scenario.plugin.clone(), progress.clone());
+    let build = move || wasm_build::for_scenario(&plugin, &|line| shown.step(line));
+    Ok(blocking(build).await??)
 }
 
 /// Envoy, as the lab obtains it.
@@ -329,7 +323,8 @@ impl Bench<'_> {
     }
 }
 
-fn mix(scenario: &Scenario, table: &RequestTable, seed: u64) -> Result<Mix, MixError> {
+/// How a scenario mixes its requests.
+pub(crate) fn mix(scenario: &Scenario, table: &RequestTable, seed: u64) -> Result<Mix, MixError> {
     let popularity = match scenario.mix.applications {
         ApplicationMix::Uniform => Popularity::Uniform,
         ApplicationMix::Zipf { exponent } => Popularity::Zipf { exponent },

@@ -2,13 +2,14 @@
 //!
 //! Entries are [`experiment::run`] for scenarios on a lab of their own and [`attach::run`] for a
 //! target that is already there. Both put [`measure`] in the middle, which runs a [`drive`] and reads
-//! a [`probe`] once a second. The pure parts are [`profile`], [`schedule`], [`mix`], [`latency`],
+//! a [`probe`] once a second. [`duet`] compares two labs slice by slice with a client of its own. The pure parts are [`profile`], [`schedule`], [`mix`], [`latency`],
 //! [`summary`], [`validity`] and [`table`].
 
 pub mod attach;
 pub mod cli;
 pub mod cpu;
 pub mod drive;
+pub mod duet;
 pub mod experiment;
 pub mod fnv;
 pub mod interrupt;

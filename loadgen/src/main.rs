@@ -9,6 +9,7 @@ use lab::scenario::Scenario;
 use loadgen::cli::{
     AttachArgs, Cli, Command, LoadArgs, OutputArgs, QuotaArgs, RunArgs, headline_command,
 };
+use loadgen::duet::command::{self as duet, End};
 use loadgen::experiment::{self, Experiment};
 use loadgen::interrupt::{self, Interrupts};
 use loadgen::profile::{HEADLINE, Profile};
@@ -83,6 +84,15 @@ fn runtime(builder: &mut Builder) -> Result<Runtime> {
 async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
     check_json(&cli.output)?;
     let progress = Arc::new(Progress::start());
+    if let Some(Command::Duet(arguments)) = &cli.command {
+        let json = cli.output.json.as_deref();
+        let end = &interrupts.end;
+        return match duet::run(arguments, json, server_exe()?, end, &progress).await? {
+            End::Valid => Ok(ExitCode::SUCCESS),
+            End::NotValid => Ok(ExitCode::from(NOT_VALID)),
+            End::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
+        };
+    }
     let headline_profile = cli.headline_profile();
     let finished = match cli.command {
         Some(Command::Run(run)) => {

@@ -71,12 +71,17 @@ impl Progress {
 
     /// The figures of a running load.
     pub fn load(&self, live: &LiveLoad, elapsed: Duration) {
+        self.live(&live.at(elapsed).to_string());
+    }
+
+    /// How far something is; may be called as often as it changes.
+    pub fn live(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.set_message(self.with_heading(&live.at(elapsed).to_string())),
+            Some(bar) => bar.set_message(self.with_heading(text)),
             None => {
                 let mut last = self.last_plain.lock();
                 if last.is_none_or(|last| last.elapsed() >= PLAIN_LINES) {
-                    eprintln!("{}", self.with_heading(&live.at(elapsed).to_string()));
+                    eprintln!("{}", self.with_heading(text));
                     *last = Some(Instant::now());
                 }
             }

@@ -121,7 +121,7 @@ pub async fn run(
     stop: &StopSignal,
     progress: &Arc<Progress>,
 ) -> Result<Vec<Outcome>, QuotaError> {
-    let artefact = experiment::build_plugin(progress).await?;
+    let artefact = experiment::obtain_artefact(&Scenario::find("cache")?, progress).await?;
     let envoy = experiment::obtain_envoy(progress).await?;
     let bench = Bench {
         experiment,
@@ -183,7 +183,7 @@ fn until(moment: SystemTime) -> Duration {
 
 struct Bench<'a> {
     experiment: &'a Experiment,
-    artefact: WasmArtefact,
+    artefact: Option<WasmArtefact>,
     envoy: EnvoyBinary,
     timer: PreciseTimer,
 }
@@ -307,7 +307,7 @@ impl Bench<'_> {
             scenario: lab_scenario(case, self.experiment.report_lag)?,
             runtime: RuntimeKind::Process,
             workers: Some(case.workers),
-            artefact: Some(self.artefact.clone()),
+            artefact: self.artefact.clone(),
             envoy: self.envoy.clone(),
             plugin_config: None,
             server_exe: self.experiment.server_exe.clone(),

@@ -8,6 +8,7 @@ pub mod draw;
 pub mod facts;
 pub mod format;
 pub mod page;
+pub mod paired;
 pub mod render;
 pub mod setup;
 pub mod story;

@@ -105,8 +105,9 @@ pub enum PopulationError {
 fn credential_kind(text: &str) -> Result<CredentialKind, String> {
     match text {
         "user_key" => Ok(CredentialKind::UserKey),
+        "user_key_header" => Ok(CredentialKind::UserKeyHeader),
         "app_id_key" => Ok(CredentialKind::AppIdKey),
-        _ => Err("expected user_key or app_id_key".to_owned()),
+        _ => Err("expected user_key, user_key_header or app_id_key".to_owned()),
     }
 }
 

@@ -111,9 +111,12 @@ fn artefact(
         scenario.plugin.wasm = None;
         return Ok(Some(wasm_build::given(path)?));
     }
-    match &scenario.plugin.wasm {
-        Some(path) => Ok(Some(wasm_build::given(path)?)),
-        None => Ok(Some(obtain::plugin()?)),
+    match (&scenario.plugin.wasm, &scenario.plugin.sample) {
+        (None, None) => Ok(Some(obtain::plugin()?)),
+        _ => Ok(wasm_build::for_scenario(
+            &scenario.plugin,
+            &obtain::progress,
+        )?),
     }
 }
 

@@ -1,8 +1,9 @@
-//! CPU time and memory of a process, from `/proc`.
+//! CPU time and memory of a process.
 
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,47 +21,27 @@ pub fn of_process(pid: u32) -> io::Result<ProcessUsage> {
     let process = Path::new("/proc").join(pid.to_string());
     let status = fs::read_to_string(process.join("status"))?;
     Ok(ProcessUsage {
-        cpu_ns: cpu_ns(&process)?,
+        cpu_ns: u64::try_from(cpu_time(pid)?.as_nanos()).unwrap_or(u64::MAX),
         rss_bytes: resident_bytes(&status).unwrap_or_default(),
     })
 }
 
-/// Nanoseconds where the kernel keeps them, else its 10 ms ticks.
-fn cpu_ns(process: &Path) -> io::Result<u64> {
-    match thread_run_times(process)? {
-        Some(total) => Ok(total),
-        None => {
-            let stat = fs::read_to_string(process.join("stat"))?;
-            let ticks = cpu_ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
-            Ok(ticks * (1_000_000_000 / rustix::param::clock_ticks_per_second()))
-        }
-    }
+/// CPU time of all threads of process `pid`, those that have ended included.
+///
+/// The kernel keeps nanoseconds for its own scheduling and shows them through the clock of a process.
+/// `/proc/PID/stat` counts in ticks of 10 ms, and `schedstat` is missing on many kernels. The clock is
+/// exact while the process sleeps; what it does on another processor shows at the next tick.
+#[cfg(target_os = "linux")]
+pub fn cpu_time(pid: u32) -> io::Result<Duration> {
+    let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::NotFound)?;
+    let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(pid))?;
+    Ok(nix::time::clock_gettime(clock)?.into())
 }
 
-/// Threads that have ended are not in the sum; the lab's servers and Envoy keep theirs.
-fn thread_run_times(process: &Path) -> io::Result<Option<u64>> {
-    let mut total = None;
-    for thread in process.join("task").read_dir()? {
-        // A thread may end between the listing and the reading; a kernel without scheduling
-        // statistics has no such file.
-        if let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) {
-            *total.get_or_insert(0) += run_time(&text).unwrap_or_default();
-        }
-    }
-    Ok(total)
-}
-
-/// The first field of `schedstat`: nanoseconds on a CPU.
-fn run_time(schedstat: &str) -> Option<u64> {
-    schedstat.split_whitespace().next()?.parse().ok()
-}
-
-/// User and system time of `stat`: fields 14 and 15, counted behind the command, which may contain
-/// anything.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut times = fields.split(' ').skip(11).map(str::parse::<u64>);
-    Some(times.next()?.ok()? + times.next()?.ok()?)
+/// Other systems have no such clock for other processes.
+#[cfg(not(target_os = "linux"))]
+pub fn cpu_time(_pid: u32) -> io::Result<Duration> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// `VmRSS:     1234 kB` of `status`.
@@ -94,15 +75,37 @@ mod tests {
     }
 
     #[test]
+    fn another_process_is_timed_to_less_than_a_tick() {
+        let busy = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; read line";
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", busy])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("a shell starts");
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        // Until it has nothing left to do but to read.
+        let used = loop {
+            let before = cpu_time(child.id()).expect("it runs");
+            std::thread::yield_now();
+            let status = fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it runs");
+            if status.contains(") S ") && before > Duration::ZERO {
+                break cpu_time(child.id()).expect("it runs");
+            }
+            assert!(std::time::Instant::now() < deadline, "{before:?}");
+        };
+        drop(child.stdin.take());
+        child.wait().expect("it ends");
+        assert!(!used.subsec_nanos().is_multiple_of(10_000_000), "{used:?}");
+        assert!(used < Duration::from_secs(10), "{used:?}");
+    }
+
+    #[test]
     fn a_process_that_does_not_exist_has_no_usage() {
         assert!(of_process(u32::MAX).is_err());
     }
 
     #[test]
-    fn figures_are_read_from_their_line_and_column() {
-        assert_eq!(run_time("123456 789 10\n"), Some(123_456));
-        let stat = "7 (a (b) c) S 1 7 7 0 -1 0 0 0 0 0 250 30 0 0 20 0 1 0 5 6 7";
-        assert_eq!(cpu_ticks(stat), Some(280));
+    fn memory_is_read_from_its_line() {
         assert_eq!(
             resident_bytes("VmHWM:\t 9 kB\nVmRSS:\t  2 kB\n"),
             Some(2048)

@@ -118,7 +118,7 @@ impl Population {
                 id: &service.id,
                 provider_key: secret(self.settings.seed, "provider key", 0),
                 backend_version: match self.settings.credentials {
-                    CredentialKind::UserKey => "1",
+                    CredentialKind::UserKey | CredentialKind::UserKeyHeader => "1",
                     CredentialKind::AppIdKey => "2",
                 },
             }],

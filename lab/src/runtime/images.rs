@@ -12,7 +12,7 @@ use super::docker::{Containers, DockerError};
 use crate::envoy_binary::EnvoyBinary;
 use crate::envoy_config::Peer;
 use crate::plugin_config;
-use crate::scenario::Scenario;
+use crate::scenario::{Answers, Scenario};
 use crate::topology::{
     self, Content, Gateway, GatewayAddresses, GatewayPlugin, Peers, Role, Service, Site,
 };
@@ -57,6 +57,7 @@ fn gateway(plugin: Option<GatewayPlugin>, workers: u32) -> Result<Service, Launc
     let gateway = Gateway {
         index: 0,
         workers,
+        answers: Answers::Upstream,
         plugin,
     };
     Ok(topology::envoy(&site, &gateway, addresses, &peers)?)

@@ -60,6 +60,7 @@ impl Wiring {
         Gateway {
             index,
             workers: self.workers,
+            answers: self.scenario.envoy.answers,
             plugin,
         }
     }

@@ -17,6 +17,13 @@ impl Scenario {
         if self.envoy.workers == 0 {
             return problem("envoy.workers", "0 workers serve nothing".to_owned());
         }
+        if let (Some(wasm), Some(_)) = (&self.plugin.wasm, &self.plugin.sample) {
+            let wasm = wasm.display();
+            return problem(
+                "plugin.sample",
+                format!("`{wasm}` is to run already: only one of the two can"),
+            );
+        }
         if !(0.0..=1.0).contains(&self.mix.unknown_keys) {
             let share = self.mix.unknown_keys;
             return problem("mix.unknown_keys", format!("{share} is not from 0 to 1"));

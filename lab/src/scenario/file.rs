@@ -47,12 +47,28 @@ pub struct Scenario {
 pub struct EnvoySettings {
     /// Worker threads.
     pub workers: u32,
+    /// Who answers what the plugin lets through.
+    pub answers: Answers,
 }
 
 impl Default for EnvoySettings {
     fn default() -> Self {
-        Self { workers: 1 }
+        Self {
+            workers: 1,
+            answers: Answers::Upstream,
+        }
     }
+}
+
+/// Who answers what the plugin lets through.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answers {
+    /// The protected API.
+    #[default]
+    Upstream,
+    /// Envoy itself, with an empty 200: no connection behind it takes part in a measurement.
+    Direct,
 }
 
 /// Whether and how the plugin runs.
@@ -63,9 +79,25 @@ pub struct PluginSettings {
     pub enabled: bool,
     /// A `.wasm` to run instead of the one built from the workspace.
     pub wasm: Option<PathBuf>,
+    /// One of the plugins of `lab/samples`, built from the workspace, to run instead.
+    pub sample: Option<String>,
+    /// For which methods the mapping rules are.
+    #[serde(default)]
+    pub rules_for: RuleMethods,
     /// Merged into the `cache` object of the plugin's configuration.
     #[serde(default)]
     pub cache: toml::Table,
+}
+
+/// For which methods the mapping rules are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleMethods {
+    /// Each for the method of its endpoint.
+    #[default]
+    Own,
+    /// All for any method, so that nobody has to look at it.
+    Any,
 }
 
 /// Who there is.
@@ -132,6 +164,8 @@ impl PopulationSettings {
 pub enum CredentialKind {
     /// One secret, in the query.
     UserKey,
+    /// One secret, in a header.
+    UserKeyHeader,
     /// An id and a secret, in headers.
     AppIdKey,
 }

@@ -113,7 +113,9 @@ impl RequestTable {
             service: (n % self.population.services.len() as u64) as usize,
             id: secret[..16].to_owned(),
             credential: match self.kind {
-                CredentialKind::UserKey => Credential::UserKey(secret),
+                CredentialKind::UserKey | CredentialKind::UserKeyHeader => {
+                    Credential::UserKey(secret)
+                }
                 CredentialKind::AppIdKey => Credential::AppKey(secret),
             },
         };
@@ -130,6 +132,10 @@ impl RequestTable {
             headers.push(("host".to_owned(), authority(application.service)));
         }
         let query = match &application.credential {
+            Credential::UserKey(key) if self.kind == CredentialKind::UserKeyHeader => {
+                headers.push(("x-user-key".to_owned(), key.clone()));
+                String::new()
+            }
             Credential::UserKey(key) => format!("?user_key={key}"),
             Credential::AppKey(key) => {
                 headers.push(("x-app-id".to_owned(), application.id.clone()));
@@ -183,6 +189,15 @@ mod tests {
         assert!(request.headers.is_empty());
         assert_ne!(request, table.request(1, 0));
         assert_eq!(request.expected_status, 200);
+    }
+
+    #[test]
+    fn a_user_key_can_travel_in_a_header() {
+        let request =
+            table(|it| it.population.credentials = CredentialKind::UserKeyHeader).request(0, 0);
+        assert_eq!(request.headers.len(), 1);
+        assert_eq!(request.headers[0].0, "x-user-key");
+        assert!(!request.path_and_query.contains('?'));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The cargo call that builds the plugin.
+//! The cargo call that builds a plugin.
 //!
 //! Owns its arguments, its environment and the path remapping that makes the artefact independent
 //! of where the sources, the registry and the compiler are on a machine.
@@ -16,16 +16,17 @@ use super::{TARGET, ToolchainWay, WasmBuildError};
 /// What is kept of cargo's output for the error message.
 const TAIL_LINES: usize = 30;
 
-/// Builds the plugin and returns the module as cargo leaves it.
+/// Builds a package and returns the module as cargo leaves it.
 pub(super) fn build(
     root: &Path,
+    package: &str,
     target_dir: &Path,
     toolchain: &Toolchain,
     progress: &dyn Fn(&str),
 ) -> Result<PathBuf, WasmBuildError> {
     // Each way has a folder of its own: alternating between compilers must not rebuild everything.
     let target_dir = target_dir.join(toolchain.way.to_string());
-    let mut command = command(root, &target_dir, toolchain);
+    let mut command = command(root, package, &target_dir, toolchain);
     let spawn_error = |source| WasmBuildError::Spawn {
         program: toolchain.cargo.display().to_string(),
         source,
@@ -44,7 +45,8 @@ pub(super) fn build(
             tail,
         });
     }
-    Ok(target_dir.join(TARGET).join("wasm/plugin.wasm"))
+    let module = format!("{}.wasm", package.replace('-', "_"));
+    Ok(target_dir.join(TARGET).join("wasm").join(module))
 }
 
 /// Passes on what cargo compiles and keeps the end of what it says.
@@ -53,7 +55,7 @@ fn follow(lines: impl Iterator<Item = String>, progress: &dyn Fn(&str)) -> Strin
     let mut announced = false;
     for line in lines {
         if line.trim_start().starts_with("Compiling") && !announced {
-            progress("building the plugin to Wasm");
+            progress("building a plugin to Wasm");
             announced = true;
         }
         if tail.len() == TAIL_LINES {
@@ -64,10 +66,10 @@ fn follow(lines: impl Iterator<Item = String>, progress: &dyn Fn(&str)) -> Strin
     Vec::from(tail).join("\n")
 }
 
-fn command(root: &Path, target_dir: &Path, toolchain: &Toolchain) -> Command {
+fn command(root: &Path, package: &str, target_dir: &Path, toolchain: &Toolchain) -> Command {
     let mut command = Command::new(&toolchain.cargo);
     command
-        .args(["build", "--locked", "--package", "plugin", "--lib"])
+        .args(["build", "--locked", "--package", package, "--lib"])
         .args(["--profile", "wasm", "--target", TARGET, "--target-dir"])
         .arg(target_dir)
         .current_dir(root)

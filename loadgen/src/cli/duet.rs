@@ -1,0 +1,64 @@
+//! What can be typed behind `duet`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use reports::paired::{LEAST_PAIRS, MOST_PAIRS};
+
+use crate::duet::Settings;
+
+const LEAST: i64 = 2 * LEAST_PAIRS as i64;
+const MOST: i64 = MOST_PAIRS as i64;
+
+/// Load on each Envoy between its start and its first slice.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+/// Arguments of `duet`.
+#[derive(Args, Clone, Debug)]
+pub struct DuetArgs {
+    /// What the candidate is compared with.
+    #[arg(required_unless_present = "suite", requires = "candidate")]
+    pub base: Option<String>,
+    /// What is judged.
+    pub candidate: Option<String>,
+    /// Run a named list of comparisons instead.
+    #[arg(long, value_enum, conflicts_with_all = ["base", "candidate"])]
+    pub suite: Option<Suite>,
+    /// Pairs of slices, over all blocks.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(LEAST as u64..=MOST as u64))]
+    pub pairs: u64,
+    /// Length of a slice.
+    #[arg(long, value_name = "D", default_value = "100ms", value_parser = super::duration)]
+    pub slice: Duration,
+    /// Independent blocks, each with Envoys of its own; a verdict needs all of them.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=2))]
+    pub blocks: u64,
+    /// Connections to each Envoy.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub connections: u64,
+    /// Compare the base with itself too, in the same minutes.
+    #[arg(long)]
+    pub control: bool,
+}
+
+/// Named lists of comparisons.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Suite {
+    /// What a cache hit costs, against Envoy alone and against the articles' design.
+    HitPath,
+}
+
+impl DuetArgs {
+    /// How comparisons are carried out.
+    pub fn settings(&self) -> Settings {
+        let small = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Settings {
+            pairs: small(self.pairs),
+            blocks: small(self.blocks),
+            slice: self.slice,
+            warm_up: WARM_UP,
+            connections: small(self.connections),
+            has_control: self.control,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What a comparison left behind, as the values of its JSON file.
+//!
+//! Owns the names and units of the file. Every figure can be computed again from the slices in it.
+//! Must not know how a slice was measured.
+
+use lab::envoy_binary::EnvoyBinary;
+use lab::wasm_build::WasmArtefact;
+use results::record::{Machine, Validity};
+use serde::{Deserialize, Serialize};
+
+use super::figures::Figures;
+use super::order::Part;
+use super::target::Target;
+use super::{Plan, Settings};
+use crate::machine;
+
+/// Version of the file's schema.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Share of processor time that the host may give to others.
+const MOST_STOLEN: f64 = 0.02;
+
+/// Share of the pairs that may be left out.
+const MOST_LEFT_OUT: f64 = 0.5;
+
+/// One comparison.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Duet {
+    /// Version of this schema.
+    pub schema_version: u32,
+    /// What the candidate was compared with.
+    pub base: Competitor,
+    /// What was judged.
+    pub candidate: Competitor,
+    /// Candidate against base.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// The base against itself, in another Envoy, in the same minutes.
+    pub control: Option<Figures>,
+    /// The control alarmed: the verdict is no more than a hint.
+    pub advisory: bool,
+    /// Whether the figures may be used, and if not why.
+    pub validity: Validity,
+    /// Processor time of all of an Envoy's threads per request, in microseconds, with everything it
+    /// did between its own slices.
+    pub cpu_us_per_request_with_idle: [f64; 2],
+    /// Connections of the client to each Envoy.
+    pub connections: usize,
+    /// Length of a slice.
+    pub slice_ms: f64,
+    /// Version of Envoy.
+    pub envoy_version: String,
+    /// The machine.
+    pub machine: Machine,
+    /// What was measured, in order.
+    pub blocks: Vec<BlockRecord>,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Competitor {
+    /// As it was asked for.
+    pub name: String,
+    /// Digest of the module that ran; none without a plugin.
+    pub sha256: Option<String>,
+    /// Median over slices.
+    pub cpu_us_per_request: f64,
+    /// Median over slices.
+    pub requests_per_second: f64,
+    /// Median over slices of the median of each.
+    pub p50_us: f64,
+}
+
+/// Slices of the same Envoys.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BlockRecord {
+    /// Slices in order.
+    pub slices: Vec<SliceRecord>,
+    /// Processor time of base and candidate from the first slice to the last, in microseconds.
+    pub cpu_us: [f64; 2],
+}
+
+/// One slice.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub struct SliceRecord {
+    /// Whose it was.
+    pub side: Side,
+    /// Requests answered.
+    pub requests: u64,
+    /// Of these, with another status than expected.
+    pub unexpected: u64,
+    /// From the first request to the last answer.
+    pub elapsed_us: f64,
+    /// Median latency.
+    pub p50_us: f64,
+    /// Processor time of the Envoy.
+    pub cpu_us: f64,
+}
+
+/// Whose a slice was.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The base's.
+    Base,
+    /// The candidate's.
+    Candidate,
+    /// The control's.
+    Control,
+}
+
+impl From<Part> for Side {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Base => Self::Base,
+            Part::Candidate => Self::Candidate,
+            Part::Control => Self::Control,
+        }
+    }
+}
+
+impl SliceRecord {
+    pub(super) fn part(self) -> Part {
+        match self.side {
+            Side::Base => Part::Base,
+            Side::Candidate => Part::Candidate,
+            Side::Control => Part::Control,
+        }
+    }
+
+    /// Processors in use while the slice ran.
+    pub(super) fn busy_share(self) -> f64 {
+        self.cpu_us / self.elapsed_us
+    }
+
+    pub(super) fn cpu_us_per_request(self) -> f64 {
+        self.cpu_us / self.requests as f64
+    }
+
+    pub(super) fn requests_per_second(self) -> f64 {
+        self.requests as f64 / self.elapsed_us * 1e6
+    }
+}
+
+impl BlockRecord {
+    pub(super) fn new(slices: Vec<SliceRecord>, cpu: &[(Part, std::time::Duration)]) -> Self {
+        let of = |wanted| {
+            let found = cpu.iter().find(|(part, _)| *part == wanted);
+            found.map_or(0.0, |(_, cpu)| cpu.as_secs_f64() * 1e6)
+        };
+        Self {
+            cpu_us: [of(Part::Base), of(Part::Candidate)],
+            slices,
+        }
+    }
+}
+
+impl Duet {
+    /// Puts a comparison together. `stolen` is the share of processor time that the host took.
+    pub(super) fn new(
+        plan: &Plan,
+        envoy: &EnvoyBinary,
+        artefacts: &[Option<WasmArtefact>],
+        blocks: Vec<BlockRecord>,
+        stolen: Option<f64>,
+    ) -> Option<Self> {
+        let Settings {
+            connections, slice, ..
+        } = plan.settings;
+        let digest =
+            |artefact: Option<&Option<WasmArtefact>>| Some(artefact?.as_ref()?.sha256.clone());
+        let figures = Figures::of(&blocks, Part::Candidate)?;
+        let control = Figures::of(&blocks, Part::Control);
+        Some(Self {
+            schema_version: SCHEMA_VERSION,
+            base: competitor(&plan.base, digest(artefacts.first()), &blocks, Side::Base),
+            candidate: competitor(
+                &plan.candidate,
+                digest(artefacts.last()),
+                &blocks,
+                Side::Candidate,
+            ),
+            advisory: control.as_ref().is_some_and(|it| it.verdict.is_alarm()),
+            control,
+            validity: validity(&blocks, &figures, stolen),
+            figures,
+            cpu_us_per_request_with_idle: [Side::Base, Side::Candidate]
+                .map(|side| with_idle(&blocks, side)),
+            connections,
+            slice_ms: slice.as_secs_f64() * 1e3,
+            envoy_version: envoy.version.clone(),
+            machine: machine::describe(),
+            blocks,
+        })
+    }
+}
+
+fn slices(blocks: &[BlockRecord], side: Side) -> impl Iterator<Item = SliceRecord> {
+    let all = blocks.iter().flat_map(|block| block.slices.iter().copied());
+    all.filter(move |slice| slice.side == side)
+}
+
+fn competitor(
+    target: &Target,
+    sha256: Option<String>,
+    blocks: &[BlockRecord],
+    side: Side,
+) -> Competitor {
+    let typical = |value: fn(SliceRecord) -> f64| {
+        let mut values: Vec<f64> = slices(blocks, side).map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
+    Competitor {
+        name: target.label.clone(),
+        sha256,
+        cpu_us_per_request: typical(SliceRecord::cpu_us_per_request),
+        requests_per_second: typical(SliceRecord::requests_per_second),
+        p50_us: typical(|slice| slice.p50_us),
+    }
+}
+
+fn with_idle(blocks: &[BlockRecord], side: Side) -> f64 {
+    let requests: u64 = slices(blocks, side).map(|slice| slice.requests).sum();
+    let place = usize::from(side == Side::Candidate);
+    let cpu_us: f64 = blocks.iter().map(|block| block.cpu_us[place]).sum();
+    cpu_us / requests.max(1) as f64
+}
+
+fn validity(blocks: &[BlockRecord], figures: &Figures, stolen: Option<f64>) -> Validity {
+    let all = blocks.iter().flat_map(|block| &block.slices);
+    let unexpected: u64 = all.map(|slice| slice.unexpected).sum();
+    let mut reasons = Vec::new();
+    if unexpected > 0 {
+        reasons.push(format!(
+            "{unexpected} answers had another status than expected"
+        ));
+    }
+    let measured = figures.pairs + figures.pairs_left_out;
+    if figures.pairs_left_out as f64 > measured as f64 * MOST_LEFT_OUT {
+        reasons.push(format!(
+            "an Envoy was not kept busy in {} of {measured} pairs: the machine had other work",
+            figures.pairs_left_out
+        ));
+    }
+    if let Some(stolen) = stolen.filter(|stolen| *stolen > MOST_STOLEN) {
+        reasons.push(format!(
+            "the host took {:.1} % of the processor time, the bound is {:.0} %",
+            stolen * 100.0,
+            MOST_STOLEN * 100.0
+        ));
+    }
+    Validity {
+        valid: reasons.is_empty(),
+        reasons,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duet::figures::tests::block;
+
+    #[test]
+    fn unexpected_answers_and_stolen_time_make_a_comparison_not_valid() {
+        let mut bad = block(10, 1.0);
+        let figures = Figures::of(&[bad.clone()], Part::Candidate).expect("enough pairs");
+        assert!(validity(&[bad.clone()], &figures, Some(0.01)).valid);
+        assert!(!validity(&[bad.clone()], &figures, Some(0.03)).valid);
+        bad.slices[3].unexpected = 2;
+        let judged = validity(&[bad.clone()], &figures, None);
+        assert!(judged.reasons[0].starts_with("2 answers"), "{judged:?}");
+        let starved = Figures {
+            pairs: 4,
+            pairs_left_out: 6,
+            ..figures
+        };
+        assert_eq!(validity(&[bad], &starved, None).reasons.len(), 2);
+    }
+
+    #[test]
+    fn idle_time_is_part_of_the_cost_of_the_whole_run() {
+        let blocks = [block(20, 1.1), block(20, 1.1)];
+        assert_eq!(with_idle(&blocks, Side::Candidate), 22.0);
+    }
+}
