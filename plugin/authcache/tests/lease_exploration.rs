@@ -17,7 +17,8 @@ use authcache::record::LimitReading;
 use authcache::time::{Period, UnixMillis, Window};
 
 const NOW: UnixMillis = UnixMillis(1_935_742_830_000);
-const LIMIT: u64 = 3;
+/// The smallest of which a lease is larger than what is asked for.
+const LIMIT: u64 = 4;
 const ONE: [Demand; 1] = [Demand {
     limit: 0,
     amount: 1,
@@ -157,7 +158,7 @@ impl World {
 
     /// The VM is gone, and the sync side declares it dead at once.
     fn trap(&self, place: usize) -> Option<Self> {
-        if self.traps == 2 {
+        if self.traps == 1 {
             return None;
         }
         let mut world = self.clone();
@@ -188,7 +189,7 @@ impl World {
     fn ask(&self) -> Option<Self> {
         let mut world = self.clone();
         world.reading = Some(self.counter);
-        (self.reading.is_none() && self.readings < 3).then_some(world)
+        (self.reading.is_none() && self.readings < 2).then_some(world)
     }
 
     fn answer(&self) -> Option<Self> {

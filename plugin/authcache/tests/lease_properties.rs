@@ -206,7 +206,15 @@ impl World {
                 self.next_generation += 1;
             }
             Act::Bury => self.bury(),
-            Act::Report => self.accepted.append(&mut self.pending),
+            Act::Report => {
+                for (at, amount) in self.pending.drain(..) {
+                    for (place, period) in [Period::Minute, Period::Day].into_iter().enumerate() {
+                        self.book
+                            .accepted(place, period.window(at).end, amount, now);
+                    }
+                    self.accepted.push((at, amount));
+                }
+            }
             Act::Count => self.counted.append(&mut self.accepted),
             Act::Ask => {
                 let [minute, day] = [(Period::Minute, 0), (Period::Day, 1)].map(|(period, n)| {
@@ -249,9 +257,13 @@ impl World {
                 },
                 Vec::new(),
             );
+            let Some(buried) = buried else {
+                continue;
+            };
+            self.book.buried(generation, &buried);
             // Both limits are of one metric, so one report serves both.
             let counts = [vec![0, 1], vec![0, 1]];
-            for report in reports_for(&buried.unwrap_or_default(), &counts) {
+            for report in reports_for(&buried, &counts) {
                 self.pending.push((self.now, report.amount));
             }
         }
@@ -268,7 +280,7 @@ impl World {
             limits: &limits,
             asked_at,
         };
-        let own: Vec<Own> = self.book.own(now, 300, &terms);
+        let own: Vec<Own> = self.book.own(asked_at, 300, &terms);
         let installed = self.slots.change(tag(), now, |slot| {
             match Slot::install(slot, source, &own, now, &terms) {
                 Some(slot) => Change::Write(slot.clone(), Some(slot)),

@@ -28,6 +28,16 @@ fn no_adverse_schedule_goes_over_the_limit() {
     }
 }
 
+#[test]
+fn a_backend_that_counts_later_than_it_was_said_to_is_caught_by_the_same_schedules() {
+    let violations = (0..40).filter(|seed| {
+        let mut setup = Setup::adverse(4, 60_000, EPOCH_MS, *seed);
+        setup.real_settle_ms = 20_000;
+        World::new(setup).run().admitted > 60_000
+    });
+    assert!(violations.count() > 10);
+}
+
 fn steady(gateways: u32, max: u64, times: f64, on_first: f64) -> Outcome {
     let per_second = times * max as f64 / 60.0;
     let load = Load::Steady {

@@ -15,6 +15,8 @@ use crate::time::UnixMillis;
 pub const DEAD_MS: u64 = 10_000;
 /// Moments of which each limit's totals are kept.
 const MAX_MARKS: usize = 64;
+/// Buried workers that are remembered, so that their late messages count for nothing here.
+const MAX_DEAD: usize = 64;
 
 /// One application's book.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,7 @@ pub struct Book {
     born: UnixMillis,
     limits: Vec<Account>,
     workers: BTreeMap<u64, Stated>,
+    dead: VecDeque<u64>,
 }
 
 /// Totals of one limit in one window, at moments.
@@ -31,6 +34,8 @@ struct Account {
     spent: Marks,
     accepted: Marks,
     readings: Marks,
+    /// What buried workers admitted.
+    gone: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -80,7 +85,7 @@ impl Book {
             *self = Self {
                 born: slot.born,
                 limits: vec![Account::default(); slot.limits.len()],
-                workers: BTreeMap::new(),
+                ..Self::default()
             };
         }
         for (account, limit) in self.limits.iter_mut().zip(&slot.limits) {
@@ -91,22 +96,19 @@ impl Book {
                 };
             }
         }
-        for holder in &slot.holders {
+        let dead = &self.dead;
+        let holders = slot.holders.iter();
+        for holder in holders.filter(|holder| !dead.contains(&holder.generation)) {
             self.workers.entry(holder.generation).or_insert(Stated {
                 heard: now,
                 spent: Vec::new(),
             });
         }
-        self.workers.retain(|generation, stated| {
-            let mut holders = slot.holders.iter();
-            holders.any(|holder| holder.generation == *generation)
-                || now.ms_since(stated.heard) < DEAD_MS
-        });
     }
 
     /// Notes what a worker says it admitted. `born` is the life of the slot it speaks of.
     pub fn state(&mut self, generation: u64, born: UnixMillis, spent: Vec<Spent>, now: UnixMillis) {
-        if born != self.born {
+        if born != self.born || self.dead.contains(&generation) {
             return;
         }
         self.workers
@@ -116,7 +118,7 @@ impl Book {
                 let spent = stated.spent.get(place)?;
                 (spent.ends == account.ends).then_some(spent.amount)
             });
-            let total = told.fold(0, u64::saturating_add);
+            let total = told.fold(account.gone, u64::saturating_add);
             account.spent.note(now, total);
         }
     }
@@ -132,21 +134,21 @@ impl Book {
         }
     }
 
-    /// Notes a reading that was installed.
-    pub fn read(&mut self, slot: &Slot) {
+    /// Notes a reading that was installed now.
+    pub fn read(&mut self, slot: &Slot, now: UnixMillis) {
         for (account, limit) in self.limits.iter_mut().zip(&slot.limits) {
             if account.ends == limit.window.end {
-                account.readings.note(limit.asked_at, limit.read);
+                account.readings.note(now, limit.read);
             }
         }
     }
 
-    /// What to install with a reading, limit by limit.
-    pub fn own(&mut self, now: UnixMillis, settle_ms: u64, terms: &Terms) -> Vec<Own> {
-        let before = |ms: u64| UnixMillis(now.0.saturating_sub(ms));
+    /// What to install with a reading that was asked for at `at`, limit by limit.
+    pub fn own(&mut self, at: UnixMillis, settle_ms: u64, terms: &Terms) -> Vec<Own> {
+        let before = |ms: u64| UnixMillis(at.0.saturating_sub(ms));
         let settled = before(settle_ms.saturating_add(terms.valid_ms));
         let used = before(terms.horizon_ms);
-        let earlier = before(terms.horizon_ms.saturating_mul(2));
+        let earlier = before(terms.horizon_ms.saturating_add(terms.valid_ms));
         let accounts = self.limits.iter_mut().map(|account| Own {
             ends: account.ends,
             settled: account.accepted.by(settled),
@@ -156,13 +158,35 @@ impl Book {
         accounts.collect()
     }
 
-    /// Workers that hold leases and fell silent.
+    /// Workers that fell silent: to be buried in the slot, then in the book.
     pub fn silent(&self, now: UnixMillis) -> Vec<u64> {
         let workers = self.workers.iter();
         workers
             .filter(|(_, stated)| now.ms_since(stated.heard) >= DEAD_MS)
             .map(|(generation, _)| *generation)
             .collect()
+    }
+
+    /// Notes that a worker was buried, and what the slot said that it never told. Usage that arrives
+    /// from it later is still reported, but gives nothing back.
+    pub fn buried(&mut self, generation: u64, rest: &[Buried]) {
+        let stated = self.workers.remove(&generation);
+        for (place, account) in self.limits.iter_mut().enumerate() {
+            let told = stated
+                .as_ref()
+                .and_then(|stated| stated.spent.get(place))
+                .filter(|spent| spent.ends == account.ends)
+                .map_or(0, |spent| spent.amount);
+            let held = rest
+                .iter()
+                .filter(|rest| rest.limit == place && rest.window.end == account.ends)
+                .fold(0, |sum: u64, rest| sum.saturating_add(rest.amount));
+            account.gone = account.gone.saturating_add(told).saturating_add(held);
+        }
+        self.dead.push_back(generation);
+        if self.dead.len() > MAX_DEAD {
+            self.dead.pop_front();
+        }
     }
 
     /// What a worker stated last: to bury it with.
@@ -195,4 +219,134 @@ pub fn reports_for(buried: &[Buried], counts: &[Vec<usize>]) -> Vec<Buried> {
         }
     }
     reports
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::CredentialKind;
+    use crate::lease::slot::{Source, Tag, Want};
+    use crate::lease::terms::Delays;
+    use crate::lease::wallet::Wallet;
+    use crate::quota::Demand;
+    use crate::record::LimitReading;
+    use crate::time::{Period, Window};
+
+    const NOW: UnixMillis = UnixMillis(1_935_742_830_000);
+
+    fn terms() -> Terms {
+        let delays = Delays {
+            epoch_ms: 500,
+            tick_ms: 100,
+            rtt_ms: 50,
+            settle_ms: 300,
+        };
+        Terms::new(2, 0, delays, 60_000)
+    }
+
+    fn slot() -> Slot {
+        let limits = [LimitReading {
+            metric: "hits".to_owned(),
+            period: Period::Eternity,
+            window: Window::ETERNITY,
+            max: 1_000,
+            current: 0,
+        }];
+        let source = Source {
+            tag: Tag::of(["c", "a", ""], "1", CredentialKind::AppId, "x"),
+            limits: &limits,
+            asked_at: NOW,
+        };
+        Slot::install(None, source, &[], NOW, &terms()).expect("a first reading is installed")
+    }
+
+    fn spent(amount: u64) -> Vec<Spent> {
+        vec![Spent {
+            ends: Window::NO_END,
+            amount,
+        }]
+    }
+
+    fn own(book: &mut Book, now: UnixMillis) -> Own {
+        *book.own(now, 300, &terms()).first().expect("one limit")
+    }
+
+    #[test]
+    fn what_was_stated_and_accepted_counts_when_it_is_old_enough() {
+        let mut book = Book::default();
+        book.open(&slot(), NOW);
+        book.state(1, NOW, spent(5), NOW);
+        book.state(2, NOW, spent(3), NOW.plus_ms(10));
+        book.accepted(0, Window::NO_END, 4, NOW.plus_ms(100));
+        let terms = terms();
+        let at = NOW.plus_ms(terms.horizon_ms);
+        assert_eq!(own(&mut book, at).used, 5);
+        assert_eq!(own(&mut book, at.plus_ms(10)).used, 8);
+        assert_eq!(own(&mut book, at.plus_ms(10)).settled, 4);
+        // Another life of the slot, another window.
+        book.state(1, NOW.plus_ms(1), spent(500), at);
+        book.accepted(0, NOW, 500, at);
+        let later = own(&mut book, at.plus_ms(60_000));
+        assert_eq!((later.used, later.settled), (8, 4));
+    }
+
+    #[test]
+    fn marks_that_are_too_many_become_later_never_earlier() {
+        let mut marks = Marks::default();
+        for n in 1..=1_000 {
+            marks.note(UnixMillis(n), n);
+        }
+        assert!(marks.marks.len() <= MAX_MARKS);
+        for n in 0..=1_000 {
+            assert!(marks.by(UnixMillis(n)) <= n);
+        }
+        assert_eq!(marks.by(UnixMillis(1_000)), 1_000);
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_is_buried_with_all_it_leased() {
+        let mut slot = slot();
+        let demands = [Demand {
+            limit: 0,
+            amount: 5,
+        }];
+        let want = Want {
+            generation: 7,
+            demands: &demands,
+            workers: 4,
+        };
+        let leased = slot.lease(&Wallet::default(), want, NOW, &terms());
+        let held = leased.expect("there is room").purses()[0].leased;
+        let mut book = Book::default();
+        book.open(&slot, NOW);
+        book.state(7, NOW, spent(2), NOW);
+        assert!(book.silent(NOW.plus_ms(DEAD_MS - 1)).is_empty());
+        let dead_at = NOW.plus_ms(DEAD_MS);
+        assert_eq!(book.silent(dead_at), [7]);
+        let buried = slot.bury(7, book.stated(7));
+        assert_eq!(buried[0].amount, held - 2);
+        book.buried(7, &buried);
+        // Its late message counts for nothing, a living worker's does.
+        book.state(7, NOW, spent(held), dead_at);
+        book.state(8, NOW, spent(1), dead_at);
+        let at = dead_at.plus_ms(terms().horizon_ms);
+        assert_eq!(own(&mut book, at).used, held + 1);
+        assert!(slot.bury(7, &[]).is_empty());
+        assert_eq!(slot.limits[0].granted, held);
+    }
+
+    #[test]
+    fn what_is_reported_for_the_dead_reaches_every_limit_and_none_twice() {
+        let held = |limit, amount| Buried {
+            limit,
+            window: Window::ETERNITY,
+            amount,
+        };
+        // hits in two periods, and below it search.
+        let counts = [vec![0, 1], vec![0, 1], vec![0, 1, 2]];
+        let reports = reports_for(&[held(0, 10), held(1, 7), held(2, 4)], &counts);
+        assert_eq!(reports, [held(2, 4), held(0, 6)]);
+        let reports = reports_for(&[held(0, 3), held(2, 4)], &counts);
+        assert_eq!(reports, [held(2, 4)]);
+    }
 }

@@ -97,11 +97,14 @@ impl Plan {
         if limit.window.is_over(now) {
             return;
         }
+        let hidden = limit.granted.saturating_sub(limit.settled);
         if limit.max > 0 && limit.excludes(1) {
             self.zone = Zone::Exhausted;
+            if hidden > 0 {
+                self.report_at = self.report_at.min(last.reported.plus_ms(epochs.min_ms));
+            }
             return;
         }
-        let hidden = limit.granted.saturating_sub(limit.settled);
         // How long what is there lasts, and how long a report and a reading take to make more.
         let room = if terms.is_alone() {
             limit.pool(now, terms)

@@ -131,7 +131,7 @@ pub struct SlotLimit {
     pub settled: u64,
     /// At least so much this gateway had admitted one horizon ago.
     pub used: u64,
-    /// At least so much was the counter two horizons ago.
+    /// At least so much was the counter a horizon and a reading's validity ago.
     pub earlier: u64,
     /// All that may be handed out in this window while the reading is fresh.
     pub cap: u64,

@@ -11,7 +11,7 @@
 //!   is about usage beyond it, and about the limit without anybody's credit;
 //! - its *share*: within one horizon it uses at most its part of what its reading leaves;
 //! - its *room*: nor does it use more than is left when all others use their shares, which were not
-//!   larger than two horizons ago.
+//!   larger than what the counter said a horizon and a reading's validity ago.
 
 use crate::time::UnixMillis;
 
@@ -121,7 +121,7 @@ impl Terms {
     }
 
     /// All that this gateway, one of several, may have handed out in a window. The counter is `read`
-    /// and was at least `earlier` two horizons ago; this gateway had used `used` one horizon ago.
+    /// and was at least `earlier` a horizon and a validity ago; this gateway had used `used` one horizon ago.
     pub fn cap(&self, max: u64, read: u64, earlier: u64, used: u64) -> u64 {
         let share = self.part(self.shares(max, read));
         let all = self.shares(max, earlier);
@@ -132,6 +132,13 @@ impl Terms {
             .saturating_sub(others);
         let credit = self.credit(max);
         credit.max(used).saturating_add(share.min(room))
+    }
+
+    /// How many uses one call pays for in advance, when the limit leaves `left` of them: few enough
+    /// that what is paid and not used is little, at least the one that is asked for.
+    pub fn prepaid(&self, left: u64) -> u64 {
+        let parts = u64::from(self.gateways.max(1)).saturating_mul(8);
+        (left / parts).max(1)
     }
 
     /// Until when the tokens of a reading are used.
@@ -191,6 +198,13 @@ mod tests {
                 assert!(shares <= left && (shares > 0) == (left > 0), "{max} {read}");
             }
         }
+    }
+
+    #[test]
+    fn one_is_prepaid_at_least_and_an_eighth_of_a_part_at_most() {
+        let terms = Terms::new(4, 0, DELAYS, 0);
+        let prepaid = [0, 31, 32, 64, u64::MAX].map(|left| terms.prepaid(left));
+        assert_eq!(prepaid, [1, 1, 1, 2, u64::MAX / 32]);
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub(crate) enum Load {
     /// At the worst: each gateway falls idle and wants everything at once, in turns that nobody
     /// announces.
     Adverse,
+    /// At the worst in another way: gateways take turns, each using all it may just before it could
+    /// see what the others did.
+    Turns,
 }
 
 /// What is simulated.
@@ -42,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) share: Part,
     pub(crate) credit: Part,
+    /// How long the backend takes to count at most, whatever the gateways were told.
+    pub(crate) real_settle_ms: u64,
     /// Whether delays are always as long as they may be.
     pub(crate) slowest: bool,
 }
@@ -66,19 +71,26 @@ impl Setup {
             },
             duration_ms: 60_000,
             seed: 1,
+            real_settle_ms: 300,
             share: SHARE,
             credit: CREDIT,
             slowest: false,
         }
     }
 
-    /// An adverse schedule of 20 seconds; every third one with all delays as long as they may be.
+    /// An adverse schedule of 20 seconds; every third one with all delays as long as they may be, and
+    /// every other in turns.
     pub(crate) fn adverse(gateways: u32, max: u64, epoch_ms: u64, seed: u64) -> Self {
+        let load = if seed.is_multiple_of(2) {
+            Load::Adverse
+        } else {
+            Load::Turns
+        };
         Self {
             seed,
             slowest: seed.is_multiple_of(3),
             duration_ms: 20_000,
-            ..Self::new(gateways, max, epoch_ms, Load::Adverse)
+            ..Self::new(gateways, max, epoch_ms, load)
         }
     }
 }
@@ -235,7 +247,7 @@ impl World {
             gateway.last_report = now;
             let half = self.delay(self.setup.delays.rtt_ms);
             let arrives = now.plus_ms(half);
-            let counted = arrives.plus_ms(self.delay(self.setup.delays.settle_ms));
+            let counted = arrives.plus_ms(self.delay(self.setup.real_settle_ms));
             self.counting.push((counted, amount));
             self.gateways[place].accepting.push((arrives, amount));
             self.call();
@@ -284,10 +296,10 @@ impl World {
             }
             *at > now
         });
-        if !gateway
+        if gateway
             .reading
             .as_ref()
-            .is_some_and(|answer| answer.arrives <= now)
+            .is_none_or(|answer| answer.arrives > now)
         {
             return;
         }
@@ -306,11 +318,11 @@ impl World {
             limits: &limits,
             asked_at: answer.asked_at,
         };
-        let own = gateway.book.own(now, settle_ms, &gateway.terms);
+        let own = gateway.book.own(answer.asked_at, settle_ms, &gateway.terms);
         let installed = Slot::install(gateway.slot.clone(), source, &own, now, &gateway.terms);
         if let Some(slot) = installed {
             gateway.book.open(&slot, now);
-            gateway.book.read(&slot);
+            gateway.book.read(&slot, now);
             gateway.slot = Some(slot);
         }
         for amount in std::mem::take(&mut gateway.waiting) {
@@ -367,6 +379,7 @@ impl World {
                 on_first,
             } => (self.steady(place, per_second, on_first), 1),
             Load::Adverse => self.adverse(place),
+            Load::Turns => self.turns(place),
         };
         for _ in 0..requests {
             self.request(place, amount);
@@ -403,15 +416,22 @@ impl World {
         if now >= gateway.busy_until {
             return (0, 1);
         }
-        // All that is there, in large bites and then in small ones.
-        let pool = gateway
-            .slot
-            .as_ref()
-            .map_or(1, |slot| slot.pool(0, now, &gateway.terms));
-        if pool > 16 {
-            (10, pool / 8)
+        everything(gateway, now)
+    }
+
+    fn turns(&mut self, place: usize) -> (u64, u64) {
+        let gateways = self.gateways.len() as u64;
+        let gateway = &mut self.gateways[place];
+        gateway.seen_usage = self.now;
+        // A round is about as long as usage takes to be seen.
+        let percent = 60 + self.setup.seed % 60;
+        let round_ms = gateway.terms.horizon_ms * percent / 100;
+        let turn_ms = round_ms * place as u64 / gateways;
+        let is_turn = (self.now.ms_since(START) % round_ms).abs_diff(turn_ms) < 20;
+        if is_turn {
+            everything(gateway, self.now)
         } else {
-            (pool.max(1), 1)
+            (0, 1)
         }
     }
 
@@ -455,5 +475,16 @@ impl World {
         gateway.fresh += amount;
         self.outcome.admitted += amount;
         Some(true)
+    }
+}
+
+/// All that is there, in large bites and then in small ones.
+fn everything(gateway: &Gateway, now: UnixMillis) -> (u64, u64) {
+    let slot = gateway.slot.as_ref();
+    let pool = slot.map_or(1, |slot| slot.pool(0, now, &gateway.terms));
+    if pool > 16 {
+        (10, pool / 8)
+    } else {
+        (pool.max(1), 1)
     }
 }

@@ -29,7 +29,7 @@ pub struct Own {
     pub settled: u64,
     /// Admitted at least one horizon ago.
     pub used: u64,
-    /// Read at least two horizons ago.
+    /// Read at least a horizon and a reading's validity ago.
     pub earlier: u64,
 }
 
@@ -163,10 +163,9 @@ fn updated(
     limit.read = reading.current;
     limit.asked_at = asked_at;
     if terms.is_alone() {
-        // What others used lies between these, whatever of our own the reading contains.
-        let least = limit.read.saturating_sub(limit.granted);
-        let most = limit.read.saturating_sub(limit.settled.min(limit.granted));
-        limit.elsewhere = old.elsewhere.clamp(least, most);
+        // Whatever of our own the reading contains, the rest of it is from others.
+        let others = limit.read.saturating_sub(limit.granted);
+        limit.elsewhere = old.elsewhere.max(others);
     }
     limit
 }
