@@ -78,7 +78,7 @@ impl SingletonRoot {
     fn work(&mut self, now: UnixMillis) {
         let steps = self.flow.poll(now);
         self.carry_out(steps, now);
-        self.publish();
+        self.publish(now);
     }
 
     fn carry_out(&mut self, steps: Vec<SyncStep>, now: UnixMillis) {
@@ -114,7 +114,7 @@ impl SingletonRoot {
         }
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, now: UnixMillis) {
         let Some(running) = &self.running else {
             return;
         };
@@ -126,6 +126,9 @@ impl SingletonRoot {
         let before = std::mem::replace(&mut self.shown_uncertainty, uncertainty);
         stats.raise(Gauge::Uncertainty, uncertainty.saturating_sub(before));
         stats.lower(Gauge::Uncertainty, before.saturating_sub(uncertainty));
+        if let Some(pending) = self.flow.quiet_pending(now) {
+            stats.cap_pending(pending);
+        }
         for per_mille in self.flow.take_overshoots() {
             stats.record_overshoot(per_mille);
         }

@@ -50,6 +50,8 @@ const REPORTABLE_MS: u64 = 24 * 3_600_000 - 10 * 60_000;
 /// An application that no worker named for so long is forgotten.
 const FORGET_MS: u64 = 3_600_000;
 const SWEEP_MS: u64 = 60_000;
+/// Workers with usage send it with every tick; a hundred ticks without any mean that there is none.
+const QUIET_MS: u64 = 10_000;
 
 /// What the shell has to do.
 #[derive(Debug)]
@@ -118,6 +120,8 @@ pub struct SyncFlow {
     uncertainty: u64,
     overshoots: Vec<u64>,
     buried: u64,
+    heard: UnixMillis,
+    next_quiet: UnixMillis,
     /// What happened, for publishing.
     pub counters: Counters,
 }
@@ -180,12 +184,15 @@ impl SyncFlow {
             uncertainty: 0,
             overshoots: Vec::new(),
             buried: 0,
+            heard: UnixMillis(0),
+            next_quiet: UnixMillis(0),
             counters: Counters::default(),
         }
     }
 
     /// Takes over what a worker let through.
     pub fn on_usage(&mut self, message: &UsageMessage, now: UnixMillis) -> Vec<SyncStep> {
+        self.heard = self.heard.max(now);
         let mut steps = Vec::new();
         let services: Vec<usize> = message
             .services
@@ -254,6 +261,21 @@ impl SyncFlow {
     /// the last time.
     pub fn take_overshoots(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.overshoots)
+    }
+
+    /// Units of usage that are pending in all, now and then when no worker has sent anything for so
+    /// long that none can have usage of its own. Whatever the gauge shows beyond that belonged to a
+    /// worker that ended without a word.
+    pub fn quiet_pending(&mut self, now: UnixMillis) -> Option<u64> {
+        if self.heard == UnixMillis(0) {
+            // Workers may have waited for this sync side.
+            self.heard = now;
+        }
+        if now < self.heard.plus_ms(QUIET_MS) || now < self.next_quiet {
+            return None;
+        }
+        self.next_quiet = now.plus_ms(QUIET_MS);
+        Some(self.pending())
     }
 
     /// How many applications are known.

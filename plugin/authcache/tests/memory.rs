@@ -1,7 +1,8 @@
 //! How much memory a worker takes for an application with leases. Alone in its file: it looks at the
 //! memory of the whole process.
 
-#![cfg(all(test, target_os = "linux"))]
+#![cfg(test)]
+#![cfg(target_os = "linux")]
 
 use std::fs;
 use std::rc::Rc;

@@ -389,3 +389,20 @@ fn usage_that_waits_for_hours_takes_no_more_room_than_its_hours() {
     let transactions: usize = sent.iter().sum();
     assert!((20..20 + 2 * 60).contains(&transactions), "{transactions}");
 }
+
+#[test]
+fn what_is_pending_is_told_for_certain_once_no_worker_says_anything() {
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+    assert_eq!(sync.quiet_pending(NOW), None);
+    sync.on_usage(&message(PERIODICAL, &["ada"], NOW, 7), NOW.plus_ms(500));
+    assert_eq!(sync.quiet_pending(NOW.plus_ms(10_400)), None);
+    assert_eq!(sync.quiet_pending(NOW.plus_ms(10_500)), Some(7));
+    assert_eq!(
+        sync.quiet_pending(NOW.plus_ms(10_600)),
+        None,
+        "now and then"
+    );
+    let (id, _) = reports(&mut sync, NOW.plus_ms(20_000)).remove(0);
+    sync.on_outcome(id, &accepted(), NOW.plus_ms(20_000));
+    assert_eq!(sync.quiet_pending(NOW.plus_ms(20_500)), Some(0));
+}

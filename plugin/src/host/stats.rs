@@ -88,6 +88,14 @@ impl Stats {
         self.move_gauge(gauge, i64::try_from(by).unwrap_or(i64::MAX));
     }
 
+    /// Lowers the gauge of pending usage to `most`, because nobody owns what is beyond it.
+    pub(crate) fn cap_pending(&self, most: u64) {
+        let shown = self.usage_pending.map(hostcalls::get_metric);
+        if let Some(Ok(shown)) = shown {
+            self.lower(Gauge::UsagePending, shown.saturating_sub(most));
+        }
+    }
+
     /// Lowers a gauge by what was raised before.
     pub(crate) fn lower(&self, gauge: Gauge, by: u64) {
         self.move_gauge(

@@ -1,32 +1,30 @@
-//! Leases as the sync side keeps them: readings into slots, usage of workers that are gone, and how
-//! often the backend is asked.
+//! Leases as the sync side keeps them: readings into slots, and how often the backend is asked.
 //!
 //! Owns [`Epoch`], what is kept of one application for that. Must not know how calls are made.
 //!
 //! Workers lease from the slot, so a reading is for the slot and not for them: they are told of plans
 //! and keys only. An application that nobody uses is not asked about; its slot ends by itself.
 
+mod burials;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::SyncFlow;
 use super::application::Application;
-use super::pending::{Pending, SourceId};
-use super::{SyncFlow, enqueue};
+use super::pending::Pending;
 use crate::counters::Counter;
 use crate::hierarchy::{Hierarchy, Standing};
 use crate::ids::MetricName;
-use crate::lease::book::{Book, reports_for};
+use crate::lease::book::Book;
 use crate::lease::pace::{self, Epochs, Last, Zone};
-use crate::lease::slot::{Buried, LimitId, Shape, Slot, Source, Tag};
+use crate::lease::slot::{LimitId, Shape, Slot, Source, Tag};
 use crate::lease::store::{Change, Slots};
 use crate::record::Reading;
 use crate::service::Route;
-use crate::time::{Period, UnixMillis, Window};
+use crate::time::{Period, UnixMillis};
 use crate::wire::{Statement, Worker};
 
-/// How often workers are looked for that fell silent.
-pub(super) const SILENCE_MS: u64 = 2_000;
-const MINUTE_MS: u64 = 60_000;
 /// By which share the time to the next reading is shortened, so that applications do not all have
 /// their turn at once.
 const JITTER: f64 = 0.1;
@@ -194,7 +192,9 @@ impl Epoch {
             min_ms: route.policy.epoch.min_ms,
             max_ms: route.policy.epoch.max_ms,
         };
-        let pace = pace::Plan::of(slot, &self.rates, epochs, self.last, now, &route.terms());
+        let terms = route.terms();
+        let own = self.book.own(now, route.settle_delay_ms, &terms);
+        let pace = pace::Plan::of(slot, &self.rates, &own, epochs, self.last, now, &terms);
         self.ask_at = self.ask_at.min(pace.ask_at);
         self.pace = Some(pace);
     }
@@ -400,107 +400,10 @@ impl SyncFlow {
         self.overshoots.push(worst);
     }
 
-    /// Reports what workers held that are gone, and takes their leases out of the slots.
-    pub(super) fn bury_the_silent(&mut self, now: UnixMillis) {
-        self.next_silence = now.plus_ms(SILENCE_MS);
-        let ids: Vec<u64> = self.applications.keys().copied().collect();
-        for id in ids {
-            let is_silent = |application: &Application| {
-                application.epoch.as_ref().is_some_and(|epoch| {
-                    let mut silent = epoch.book.silent(now).into_iter();
-                    silent.any(|generation| !epoch.settled.contains_key(&generation))
-                })
-            };
-            if !self.applications.get(&id).is_some_and(is_silent) {
-                continue;
-            }
-            if let Some(mut application) = self.applications.remove(&id) {
-                self.bury(&mut application, now);
-                enqueue(&mut self.work, id, &mut application);
-                self.applications.insert(id, application);
-            }
-        }
-    }
-
-    fn bury(&mut self, application: &mut Application, now: UnixMillis) {
-        let Some(service) = self.services.get(application.service) else {
-            return;
-        };
-        let slots = self.slots(&service.route);
-        let Some(epoch) = &mut application.epoch else {
-            return;
-        };
-        let Some(plan) = epoch.plan.clone() else {
-            // What the limits count shows in the next answer.
-            application.refresh_due = true;
-            return;
-        };
-        let shape = plan.shape();
-        for generation in epoch.book.silent(now) {
-            if epoch.settled.contains_key(&generation) {
-                continue;
-            }
-            let stated = epoch.book.stated(generation).to_vec();
-            let outcome = slots.change(epoch.tag, now, |slot| match slot {
-                Some(mut slot) if slot.shape == shape => {
-                    let holders = slot.holders.iter();
-                    let mut own = holders.filter(|holder| holder.generation == generation);
-                    let leased = own.next().map(|holder| holder.leased.clone());
-                    let buried = slot.bury(generation, &stated);
-                    let leased = leased.unwrap_or_default();
-                    if buried.is_empty() {
-                        Change::Leave((buried, leased))
-                    } else {
-                        Change::Write(slot, (buried, Vec::new()))
-                    }
-                }
-                _ => Change::Leave((Vec::new(), Vec::new())),
-            });
-            let Ok((buried, leased)) = outcome else {
-                continue;
-            };
-            epoch.settled.insert(generation, leased);
-            let counts: Vec<Vec<usize>> = plan
-                .limits
-                .iter()
-                .map(|(metric, _)| plan.places(metric))
-                .collect();
-            for report in reports_for(&buried, &counts) {
-                let metric = plan.limits.get(report.limit);
-                let metric = metric.and_then(|(metric, _)| MetricName::parse(metric).ok());
-                let Some(metric) = metric else {
-                    continue;
-                };
-                let source = SourceId {
-                    generation,
-                    service: u32::MAX,
-                };
-                let minute = minute_within(&report, now);
-                application
-                    .pending
-                    .add(minute, metric, source, report.amount);
-                application.waiting_since.get_or_insert(now);
-                self.counters.add(Counter::UsageBuried, report.amount);
-                self.buried = self.buried.saturating_add(report.amount);
-            }
-        }
-    }
-
     /// The slots that leases of a service come from.
     pub(super) fn slots(&self, route: &Route) -> Slots {
         Slots::new(Rc::clone(&self.shared), route.policy.lease_slots)
     }
-}
-
-/// A minute inside the window that was held of: now, or the last one that it had.
-fn minute_within(buried: &Buried, now: UnixMillis) -> UnixMillis {
-    let Window { start, end } = buried.window;
-    let at = if buried.window.is_over(now) {
-        UnixMillis(end.0.saturating_sub(MINUTE_MS))
-    } else {
-        now.max(start)
-    };
-    Period::Minute.window(at).start
 }
 
 /// Tells readings apart that workers have to hear of: by plan and keys, not by counters.
