@@ -121,6 +121,8 @@ pub(crate) struct Audit {
     solo: bool,
     /// Whether the limit is the bound, whatever the mode promises.
     exact: bool,
+    /// Whether there is room for leases of every application.
+    has_room: bool,
     /// What the backend takes to count, and to answer.
     lag_ms: u64,
     applications: Vec<Audited>,
@@ -187,6 +189,7 @@ impl Audit {
             horizon_ms,
             solo: scenario.knows_everything(),
             exact: scenario.exact,
+            has_room: scenario.has_room(),
             lag_ms: scenario.network.lag_ms.1,
             applications: backend.applications.iter().map(audited).collect(),
             tabled: Tally::default(),
@@ -360,7 +363,8 @@ impl Audit {
             Mode::Fast => self.solo.then_some(slack.by_asking)?,
             // Half a percent, or what the backend lets through by itself.
             Mode::Balanced => slack.race.max(max / 200),
-            Mode::Strict => 0,
+            Mode::Strict if self.has_room => 0,
+            Mode::Strict => slack.race,
         };
         Some(max + unknown + over)
     }

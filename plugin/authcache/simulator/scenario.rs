@@ -388,6 +388,13 @@ impl Scenario {
             && !self.acts.iter().any(|(_, act)| forgets(act))
     }
 
+    /// Whether every application finds room for its record and its leases. What finds none is decided
+    /// by the backend alone, one call for each request.
+    pub(crate) fn has_room(&self) -> bool {
+        let applications = self.applications.len();
+        self.cache.applications >= applications && self.cache.leases >= 16 * applications
+    }
+
     /// Whether usage is reported after a while even when no more comes.
     pub(crate) fn drains(&self) -> bool {
         !self.cache.flush.contains("container_limit")

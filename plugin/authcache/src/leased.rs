@@ -128,6 +128,12 @@ impl LeasedRecord {
         certain
     }
 
+    /// Leaves in `demands` the most that a request can ask of each limit, as far as its metrics show.
+    pub fn demand_at_most(&self, usage: &Usage, demands: &mut Vec<Demand>) {
+        let limits = self.plan.limits().len();
+        charge::demands_at_most(self.plan.charges(), limits, usage, demands);
+    }
+
     /// Admits a request from the wallet: every demand or none.
     pub fn spend(&mut self, demands: &[Demand], now: UnixMillis) -> bool {
         demands.is_empty() || self.wallet.spend(demands, now)

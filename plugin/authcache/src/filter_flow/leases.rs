@@ -309,7 +309,8 @@ pub(super) fn charge(
     };
     let (tag, plan) = (record.tag, Rc::clone(&record.plan));
     let mut demands = Vec::new();
-    record.demand(asked.usage, now, &mut demands);
+    // What a hidden metric counts for is not known, and the backend does not know what is leased.
+    record.demand_at_most(asked.usage, &mut demands);
     for demand in &mut demands {
         demand.amount = demand.amount.saturating_mul(times);
     }

@@ -78,14 +78,37 @@ pub(crate) fn sum(charges: &[Charge], usage: &Usage, demands: &mut Vec<Demand>) 
             continue;
         };
         for place in places {
-            match demands.iter_mut().find(|demand| demand.limit == *place) {
-                Some(demand) => demand.amount = demand.amount.saturating_add(amount),
-                None => demands.push(Demand {
-                    limit: *place,
-                    amount,
-                }),
+            add(demands, *place, amount);
+        }
+    }
+}
+
+/// What usage may add to each of `limits` limits: where it does not show what a metric counts for,
+/// to all of them.
+pub(crate) fn demands_at_most(
+    charges: &[Charge],
+    limits: usize,
+    usage: &Usage,
+    demands: &mut Vec<Demand>,
+) {
+    sum(charges, usage, demands);
+    for (metric, amount) in usage.iter() {
+        let charge = charges.get(usize::from(metric.0));
+        if matches!(charge, Some(Charge::Hidden) | None) {
+            for place in 0..limits {
+                add(demands, place, amount);
             }
         }
+    }
+}
+
+fn add(demands: &mut Vec<Demand>, place: usize, amount: u64) {
+    match demands.iter_mut().find(|demand| demand.limit == place) {
+        Some(demand) => demand.amount = demand.amount.saturating_add(amount),
+        None => demands.push(Demand {
+            limit: place,
+            amount,
+        }),
     }
 }
 
