@@ -206,12 +206,14 @@ async fn start(
             plugin_config: None,
             server_exe: plan.server_exe.clone(),
             listen: None,
+            gateways: 1,
+            store: None,
         });
         let lab = launched.await.map_err(|source| DuetError::Launch {
             target: target.label.clone(),
             source: Box::new(source),
         })?;
-        let pid = lab.pids().get(Role::Envoy.name()).copied();
+        let pid = lab.pids().get(&Role::ENVOY.to_string()).copied();
         players.push(Player {
             part: *part,
             target: target.clone(),
@@ -296,7 +298,7 @@ fn warm(settings: &Settings, player: &Player) -> Result<Client, DuetError> {
         target: player.target.label.clone(),
         source,
     })?;
-    let address = player.lab.endpoint(Role::Envoy);
+    let address = player.lab.endpoint(Role::ENVOY);
     let mut client =
         Client::connect(&address, settings.connections, script).map_err(player.load_error())?;
     client.send_each_once().map_err(player.load_error())?;

@@ -67,11 +67,15 @@ pub(crate) struct Application {
     counters: BTreeMap<(usize, Period, u64), u64>,
 }
 
+/// When it is counted, a number that keeps arrivals apart, application, metric, amount, and the
+/// moment of use.
+type Due = (u64, u64, usize, usize, u64, u64);
+
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) applications: Vec<Application>,
     /// Usage that is not counted yet, by the moment when it will be.
-    queue: BinaryHeap<Reverse<(u64, u64, usize, usize, u64, u64)>>,
+    queue: BinaryHeap<Reverse<Due>>,
     order: u64,
     lag_ms: (u64, u64),
     pub(crate) failing: bool,

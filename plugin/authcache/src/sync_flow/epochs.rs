@@ -361,7 +361,9 @@ impl SyncFlow {
                 epoch.open(slot, now);
                 since = Some(slot.asked_at);
                 if slot.shape == shape {
-                    own = epoch.book.own(now, route.settle_delay_ms, &terms);
+                    own = epoch
+                        .book
+                        .own(reading.started, route.settle_delay_ms, &terms);
                 }
             }
             match Slot::install(slot, source, &own, now, &terms) {
@@ -372,7 +374,7 @@ impl SyncFlow {
         match outcome {
             Ok(Some((slot, since))) => {
                 epoch.open(&slot, now);
-                epoch.book.read(&slot);
+                epoch.book.read(&slot, now);
                 let since = since.unwrap_or(reading.started);
                 epoch.measure(&slot, reading.started.ms_since(since));
                 epoch.set_pace(&slot, route, now);
