@@ -94,7 +94,13 @@ struct Audited {
     authrep: [u64; METRICS.len()],
     /// Counted for requests that may not have been let through.
     perhaps_wasted: [u64; METRICS.len()],
+    /// Units that were handed over and are not known to be reported, and the most there ever were.
+    unreported: u64,
+    unreported_most: u64,
 }
+
+/// The longest counting for which mode `balanced` promises anything.
+const BALANCED_LAG_MS: u64 = 50;
 
 /// How far usage went over limits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,6 +114,7 @@ pub(crate) struct Overshoot {
 struct Slack {
     by_asking: u64,
     race: u64,
+    unreported: u64,
 }
 
 /// The ground truth of a run.
@@ -121,6 +128,8 @@ pub(crate) struct Audit {
     solo: bool,
     /// Whether the limit is the bound, whatever the mode promises.
     exact: bool,
+    /// Whether gateways learn of each other's usage in time.
+    reports_in_time: bool,
     /// Whether there is room for leases of every application.
     has_room: bool,
     /// What the backend takes to count, and to answer.
@@ -182,6 +191,8 @@ impl Audit {
             admitted: [0; METRICS.len()],
             authrep: [0; METRICS.len()],
             perhaps_wasted: [0; METRICS.len()],
+            unreported: 0,
+            unreported_most: 0,
         };
         Self {
             start,
@@ -189,6 +200,7 @@ impl Audit {
             horizon_ms,
             solo: scenario.knows_everything(),
             exact: scenario.exact,
+            reports_in_time: scenario.reports_in_time(),
             has_room: scenario.has_room(),
             lag_ms: scenario.network.lag_ms.1,
             applications: backend.applications.iter().map(audited).collect(),
@@ -303,12 +315,24 @@ impl Audit {
     pub(crate) fn tabled(&mut self, now: u64, usage: &Accepted) {
         self.tabled
             .add(usage.application, usage.metric, usage.at, usage.amount);
+        let application = &mut self.applications[usage.application];
+        application.unreported += usage.amount;
+        application.unreported_most = application.unreported_most.max(application.unreported);
         self.used(now, usage, false);
+    }
+
+    /// The sync side learns that a report was accepted.
+    pub(crate) fn acknowledge(&mut self, usage: &Accepted) {
+        self.acknowledged
+            .add(usage.application, usage.metric, usage.at, usage.amount);
+        let application = &mut self.applications[usage.application];
+        application.unreported = application.unreported.saturating_sub(usage.amount);
     }
 
     fn used(&mut self, now: u64, usage: &Accepted, asked: bool) {
         let whose = usage.application;
         let mut over = Vec::new();
+        let unreported = self.applications[whose].unreported_most;
         for limited in &mut self.applications[whose].limits {
             if !counts_for(usage.metric, limited.metric) {
                 continue;
@@ -330,6 +354,7 @@ impl Audit {
                 let slack = Slack {
                     by_asking,
                     race: limited.race,
+                    unreported,
                 };
                 over.push((limited.metric, limited.period, used, max, slack));
             }
@@ -356,15 +381,23 @@ impl Audit {
         if self.exact {
             return Some(max);
         }
-        let unknown = self.uncertain + self.lost;
+        // What one gateway cannot report, the others cannot know.
+        let late = if self.reports_in_time {
+            0
+        } else {
+            slack.unreported
+        };
+        let unknown = self.uncertain + self.lost + late;
         let over = match self.mode {
             Mode::Off => return None,
+            Mode::Balanced | Mode::Strict if !self.has_room => return None,
             // The backend does not know what is not reported yet.
             Mode::Fast => self.solo.then_some(slack.by_asking)?,
+            // What is promised is promised for a backend that counts within 50 ms.
+            Mode::Balanced if self.lag_ms > BALANCED_LAG_MS => return None,
             // Half a percent, or what the backend lets through by itself.
             Mode::Balanced => slack.race.max(max / 200),
-            Mode::Strict if self.has_room => 0,
-            Mode::Strict => slack.race,
+            Mode::Strict => 0,
         };
         Some(max + unknown + over)
     }

@@ -388,6 +388,26 @@ impl Scenario {
             && !self.acts.iter().any(|(_, act)| forgets(act))
     }
 
+    /// Whether what one gateway reports reaches the others as soon as they count on.
+    pub(crate) fn reports_in_time(&self) -> bool {
+        let network = &self.network;
+        let delays = |act: &Act| {
+            matches!(
+                act,
+                Act::Outage(true)
+                    | Act::Slow(1..)
+                    | Act::SyncPauses { .. }
+                    | Act::SyncDies { .. }
+                    | Act::Crash { .. }
+                    | Act::Clock { .. }
+            )
+        };
+        self.gateways == 1
+            || network.lost_before + network.lost_after + network.late + network.wake_lost == 0
+                && self.network.lag_ms.1 <= self.cache.settle_delay_ms
+                && !self.acts.iter().any(|(_, act)| delays(act))
+    }
+
     /// Whether every application finds room for its record and its leases. What finds none is decided
     /// by the backend alone, one call for each request.
     pub(crate) fn has_room(&self) -> bool {

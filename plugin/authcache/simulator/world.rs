@@ -380,6 +380,8 @@ impl<'a> World<'a> {
         for message in messages {
             self.audit.lost += units(&message);
         }
+        // The next life does not know what this one had accepted and the backend has not counted.
+        self.audit.uncertain += self.backend.uncounted();
         // What the VMs shared is gone too.
         self.gateways[number].shared = std::rc::Rc::default();
         for worker in 0..self.scenario.workers {
@@ -651,12 +653,7 @@ impl<'a> World<'a> {
                 if verdict == Verdict::Taken {
                     self.audit.reported += call.as_ref().map_or(0, |call| call.units);
                     for usage in call.iter().flat_map(|call| &call.accepted) {
-                        self.audit.acknowledged.add(
-                            usage.application,
-                            usage.metric,
-                            usage.at,
-                            usage.amount,
-                        );
+                        self.audit.acknowledge(usage);
                     }
                 }
                 let clock = self.gateways[gateway].clock(self.now);
@@ -826,6 +823,8 @@ impl<'a> World<'a> {
                 });
             }
             if admitted {
+                // Who waited too long is left to the outage policy, whatever the answer was.
+                let may_be_policy = may_be_policy || waited >= self.scenario.patience_ms();
                 self.admit(place, &waiting.sending, may_be_policy);
             }
         }
