@@ -8,6 +8,8 @@
 //! taken for an `app_id`. Hashes are seeded by the host, so nobody outside can choose collisions;
 //! whoever finds a record by its hash compares the whole key.
 
+mod memo;
+
 use std::fmt;
 use std::hash::Hasher;
 use std::rc::Rc;
@@ -17,6 +19,7 @@ use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher13;
 use subtle::{Choice, ConstantTimeEq};
 
+pub(crate) use self::memo::DigestMemo;
 use crate::lease::slot::Tag;
 
 /// What kind of credential identifies an application.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::cache::{Arena, Value};
 use crate::config::Memory;
 use crate::counters::{Counter, Counters};
-use crate::key::{CacheKey, HashSeed, KeyDigest, KeyRef};
+use crate::key::{CacheKey, DigestMemo, HashSeed, KeyDigest, KeyRef};
 use crate::leased::{LeasedRecord, Plans};
 use crate::quota::Demand;
 use crate::record::Record;
@@ -54,6 +54,7 @@ pub struct WorkerState {
     pub(crate) rng: Rng,
     pub(crate) strangers: Option<TokenBucket>,
     pub(crate) demands: Vec<Demand>,
+    pub(crate) digests: DigestMemo,
     /// At least every total that any record ever reached.
     tally: u64,
     /// Units of usage in the table that the gauge of pending usage shows already.
@@ -107,6 +108,7 @@ impl WorkerState {
             rng: Rng::new(seeds.jitter),
             strangers: None,
             demands: Vec::new(),
+            digests: DigestMemo::new(seeds.hash),
             tally: 0,
             shown: 0,
         }

@@ -116,6 +116,12 @@ pub(super) fn decide(
     asked: &Asked<'_>,
     now: UnixMillis,
 ) -> Cached {
+    let asked = &match asked.app_key {
+        AskedKey::Text(Some(key)) if asked.has_keys() => {
+            asked.with_digest(Some(worker.digests.digest(key)))
+        }
+        _ => *asked,
+    };
     let decided = if service.route.policy.mode.leases() {
         leases::from_lease(worker, service, asked, now)
     } else {
