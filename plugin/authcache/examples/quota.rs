@@ -19,7 +19,7 @@ fn main() {
         argument.unwrap_or(otherwise)
     };
     match arguments.get(1).map(String::as_str) {
-        Some("violations") => violations(number(2, 1_000), number(3, 500)),
+        Some("violations") => violations(number(2, 1_000), number(3, 450)),
         Some("costs") => costs(),
         Some("parameters") => parameters(),
         _ => {
@@ -53,7 +53,7 @@ fn violations(runs: u64, epoch_ms: u64) {
 /// What shares and credits cost.
 fn parameters() {
     println!("epoch share credit uneven uneven_60 calls_at_3x calls_green calls_at_0.9");
-    for epoch_ms in [400, 500, 700, 1_000] {
+    for epoch_ms in [400, 450, 500, 700, 1_000] {
         for share in [(6, 10), (7, 10), (8, 10), (9, 10)] {
             for credit in [(1, 32), (1, 48)] {
                 let run = |max, times: f64, on_first| {
@@ -97,7 +97,7 @@ fn costs() {
     println!(
         "gateways limit epoch_ms load on_first false_denials_percent calls calls_in_second_half used_percent"
     );
-    for epoch_ms in [500, 1_000] {
+    for epoch_ms in [450, 1_000] {
         for (gateways, on_first) in [(4, 0.7), (4, 0.25), (1, 1.0)] {
             for max in [60_000, 60] {
                 for times in [0.02, 0.1, 0.3, 0.5, 0.9, 3.0] {

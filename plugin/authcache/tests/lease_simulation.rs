@@ -9,7 +9,7 @@ mod gateways;
 use gateways::{Load, Outcome, Setup, World};
 
 /// The default shortest epoch.
-const EPOCH_MS: u64 = 500;
+const EPOCH_MS: u64 = 450;
 
 #[test]
 fn no_adverse_schedule_goes_over_the_limit() {

@@ -50,7 +50,7 @@ pub type Part = (u64, u64);
 pub struct Delays {
     /// The shortest time between two readings, and between two reports, of one application.
     pub epoch_ms: u64,
-    /// Until usage is with the sync side.
+    /// Until usage is with the sync side, and until that acts.
     pub tick_ms: u64,
     /// The longest that a call to the backend takes.
     pub rtt_ms: u64,
@@ -59,7 +59,7 @@ pub struct Delays {
 }
 
 /// How late the sync side's turn may come.
-const GRACE_MS: u64 = 200;
+const GRACE_MS: u64 = 150;
 
 impl Terms {
     /// The terms of one of several gateways.
@@ -68,9 +68,11 @@ impl Terms {
             .epoch_ms
             .saturating_add(delays.rtt_ms)
             .saturating_add(GRACE_MS);
-        // From the admission to the worker's tick, the next report, its arrival and its counting.
+        // From the admission to the worker's tick, the sync side's tick after the next report is due,
+        // its arrival and its counting.
         let visible_ms = delays
             .tick_ms
+            .saturating_mul(2)
             .saturating_add(delays.epoch_ms)
             .saturating_add(delays.rtt_ms)
             .saturating_add(delays.settle_ms);
@@ -210,7 +212,7 @@ mod tests {
     #[test]
     fn the_horizon_covers_the_longest_way_of_a_unit_into_a_reading_in_use() {
         let terms = Terms::new(4, 0, DELAYS, 60_000);
-        assert_eq!(terms.valid_ms, 1_250);
-        assert_eq!(terms.horizon_ms, 100 + 1_000 + 50 + 300 + 1_250);
+        assert_eq!(terms.valid_ms, 1_200);
+        assert_eq!(terms.horizon_ms, 2 * 100 + 1_000 + 50 + 300 + 1_200);
     }
 }
