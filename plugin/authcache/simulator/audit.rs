@@ -390,13 +390,13 @@ impl Audit {
         let unknown = self.uncertain + self.lost + late;
         let over = match self.mode {
             Mode::Off => return None,
-            Mode::Balanced | Mode::Strict if !self.has_room => return None,
+            Mode::Balanced if !self.has_room => return None,
             // The backend does not know what is not reported yet.
             Mode::Fast => self.solo.then_some(slack.by_asking)?,
             // What is promised is promised for a backend that counts within 50 ms.
             Mode::Balanced if self.lag_ms > BALANCED_LAG_MS => return None,
-            // Half a percent, or what the backend lets through by itself.
-            Mode::Balanced => slack.race.max(max / 200),
+            // Half a percent, or what the backend let through by itself, not knowing what is leased.
+            Mode::Balanced => slack.race.max(slack.by_asking).max(max / 200),
             Mode::Strict => 0,
         };
         Some(max + unknown + over)

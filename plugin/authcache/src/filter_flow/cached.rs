@@ -194,7 +194,12 @@ fn from_record(
     cached
 }
 
-fn remembered(worker: &mut WorkerState, asked: &Asked<'_>, now: UnixMillis) -> Option<Denial> {
+/// The denial that is remembered for a request.
+pub(super) fn remembered(
+    worker: &mut WorkerState,
+    asked: &Asked<'_>,
+    now: UnixMillis,
+) -> Option<Denial> {
     let application = asked.application();
     let mut refusal = worker.recall(application, Subject::Application, now);
     if refusal.is_none() && asked.has_keys() {

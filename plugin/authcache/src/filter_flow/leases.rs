@@ -294,7 +294,8 @@ pub(super) fn install(
 }
 
 /// Notes the usage of a call that counts by itself, `times` as much as asked, before the call is
-/// made. In `strict` there has to be room for it.
+/// made. In `strict` there has to be room for it, and a place where it can be noted: the backend does
+/// not know what is leased, so its yes alone is none.
 pub(super) fn charge(
     worker: &mut WorkerState,
     service: &Rc<ServedService>,
@@ -304,8 +305,14 @@ pub(super) fn charge(
 ) -> Result<Charged, Denial> {
     let (hash, key) = asked.application();
     let record = worker.leased.peek(hash, |known| known.is(key));
+    let is_strict = service.route.policy.mode == Mode::Strict;
+    let unknown = if is_strict {
+        Err(Denial::from(DenialKind::Backend))
+    } else {
+        Ok(Charged::default())
+    };
     let Some(record) = record else {
-        return Ok(Charged::default());
+        return unknown;
     };
     let (tag, plan) = (record.tag, Rc::clone(&record.plan));
     let mut demands = Vec::new();
@@ -323,7 +330,7 @@ pub(super) fn charge(
         let Some(mut slot) = slot.filter(|slot| slot.shape == plan.shape()) else {
             return Change::Leave(Ok(false));
         };
-        if policy.mode == Mode::Strict {
+        if is_strict {
             if let Err(short) = slot.reserve(&demands, now, skew_ms, &service.terms) {
                 return Change::Leave(Err(closed(short, &slot, &demands, service, now)));
             }
@@ -341,9 +348,7 @@ pub(super) fn charge(
         Ok(Err(Leasing::Closed { shut, .. })) => {
             Err(denial(plan.max(shut.place), &shut, service, now))
         }
-        Ok(_) => Ok(Charged::default()),
-        Err(_) if policy.mode == Mode::Strict => Err(DenialKind::Backend.into()),
-        Err(_) => Ok(Charged::default()),
+        Ok(_) | Err(_) => unknown,
     }
 }
 

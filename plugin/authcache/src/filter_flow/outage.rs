@@ -5,7 +5,7 @@
 //! An application is *known* when it has a record and the request's key is one of its keys. A definite
 //! denial outranks every policy.
 
-use super::cached::{Asked, accepts, limit_denial};
+use super::cached::{Asked, accepts, limit_denial, remembered};
 use std::rc::Rc;
 
 use super::{FilterFlow, Question, Resolution, leases};
@@ -36,7 +36,10 @@ impl FilterFlow {
         };
         let credential = question.credential.as_ref();
         let asked = Asked::of(served, &credential, &question.usage);
-        let policy = match self.for_known(worker, served, &asked, now) {
+        let known = self.for_known(worker, served, &asked, now);
+        // A stranger may be one that was refused a moment ago.
+        let known = known.or_else(|| remembered(worker, &asked, now).map(Policy::Deny));
+        let policy = match known {
             Some(policy) => policy,
             None if self.settings.cache.outage.unknown == OnOutageUnknown::Open => {
                 Policy::Open { at: now }
