@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures::future::join_all;
+use futures::future::try_join_all;
 use lab::behaviour::Counting;
 use lab::behaviour::delay::Delay;
 use lab::envoy_binary::EnvoyBinary;
@@ -143,8 +143,7 @@ pub async fn run(
             until(minute).as_secs()
         ));
         let round = round.iter().map(|case| bench.run(case, minute, stop));
-        let round: Result<Vec<_>, _> = join_all(round).await.into_iter().collect();
-        for outcome in round?.into_iter().flatten() {
+        for outcome in try_join_all(round).await?.into_iter().flatten() {
             progress.note(&outcome.to_string());
             outcomes.push(outcome);
         }

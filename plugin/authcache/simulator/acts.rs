@@ -6,6 +6,8 @@ use super::catalogue::PATHS;
 use super::dice::Dice;
 use super::scenario::{Scenario, Traffic};
 
+const MINUTE_MS: u64 = 60_000;
+
 /// Which credential a client sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sent {
@@ -65,13 +67,18 @@ pub(crate) enum Act {
     Clock { gateway: u8, offset_ms: i16 },
 }
 
+/// Which faults a run may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Faults {
+    /// Processes and VMs die.
+    pub(crate) deaths: bool,
+    /// Calls, messages and clocks are not as they should be.
+    pub(crate) delays: bool,
+}
+
 /// A mix of everything: which kinds of faults a run has is drawn first, so that some runs have few and
 /// each kind meets each other.
-pub(crate) fn adversarial(
-    scenario: &Scenario,
-    no_crashes: bool,
-    dice: &mut Dice,
-) -> Vec<(u64, Act)> {
+pub(crate) fn adversarial(scenario: &Scenario, faults: Faults, dice: &mut Dice) -> Vec<(u64, Act)> {
     let mut acts = requests(scenario, dice);
     let mut add = |dice: &mut Dice, chance, most, act: &dyn Fn(&mut Dice) -> Act| {
         if dice.chance(chance) {
@@ -91,11 +98,7 @@ pub(crate) fn adversarial(
         gateway: gateway(dice),
         worker: worker(dice),
     });
-    add(dice, 300, 4, &|dice| Act::SyncPauses {
-        gateway: gateway(dice),
-        ms: short(dice, 20_000),
-    });
-    if !no_crashes {
+    if faults.deaths {
         add(dice, 250, 4, &|dice| Act::Trap {
             gateway: gateway(dice),
             worker: worker(dice),
@@ -124,26 +127,80 @@ pub(crate) fn adversarial(
     add(dice, 150, 1, &|dice| Act::DropKey {
         application: application(dice),
     });
+    if faults.delays {
+        delays(scenario, &mut acts, dice);
+    }
+    acts.sort_by_key(|(at, _)| *at);
+    acts
+}
+
+/// Faults that make calls and messages late, or lose them.
+fn delays(scenario: &Scenario, acts: &mut Vec<(u64, Act)>, dice: &mut Dice) {
+    let anywhere = |dice: &mut Dice| small(dice.index(scenario.gateways));
+    if dice.chance(300) {
+        for _ in 0..dice.between((1, 4)) {
+            let pause = Act::SyncPauses {
+                gateway: anywhere(dice),
+                ms: short(dice, 20_000),
+            };
+            acts.push((dice.below(scenario.duration_ms), pause));
+        }
+    }
     let skew = scenario.cache.clock_skew_ms;
-    add(dice, 150, 4, &|dice| Act::Clock {
-        gateway: gateway(dice),
-        offset_ms: i16::try_from(dice.below(2 * skew + 1)).unwrap_or(0)
-            - i16::try_from(skew).unwrap_or(0),
-    });
+    if dice.chance(150) {
+        for _ in 0..dice.between((1, 4)) {
+            let set = Act::Clock {
+                gateway: anywhere(dice),
+                offset_ms: i16::try_from(dice.below(2 * skew + 1)).unwrap_or(0)
+                    - i16::try_from(skew).unwrap_or(0),
+            };
+            acts.push((dice.below(scenario.duration_ms), set));
+        }
+    }
+    let mut outages = Vec::new();
     if dice.chance(250) {
         for _ in 0..dice.between((1, 3)) {
-            let at = dice.below(scenario.duration_ms);
-            acts.push((at, Act::Outage(true)));
-            acts.push((at + dice.between((50, 20_000)), Act::Outage(false)));
+            outages.push(dice.below(scenario.duration_ms));
         }
+    }
+    // What was refused a moment ago meets a backend that cannot be asked.
+    let mut askers = Vec::new();
+    for (at, act) in acts.iter() {
+        let (Act::Revoke {
+            application,
+            back: false,
+        }
+        | Act::Suspend {
+            application,
+            back: false,
+        }) = *act
+        else {
+            continue;
+        };
+        if dice.chance(500) {
+            let begins = at + dice.between((200, 2_000));
+            outages.push(begins);
+            let request = Act::Request {
+                gateway: anywhere(dice),
+                worker: small(dice.index(scenario.workers)),
+                application,
+                sent: Sent::Good,
+                path: 0,
+            };
+            askers.push((at + dice.below(begins - at), request));
+            askers.push((begins + dice.below(500), request));
+        }
+    }
+    acts.extend(askers);
+    for at in outages {
+        acts.push((at, Act::Outage(true)));
+        acts.push((at + dice.between((50, 20_000)), Act::Outage(false)));
     }
     if dice.chance(150) {
         let at = dice.below(scenario.duration_ms);
         acts.push((at, Act::Slow(short(dice, 2_000))));
         acts.push((at + dice.between((50, 20_000)), Act::Slow(0)));
     }
-    acts.sort_by_key(|(at, _)| *at);
-    acts
 }
 
 /// Even traffic, and unless `no_crashes` the ways in which parts of a gateway die.
@@ -204,6 +261,13 @@ fn requests(scenario: &Scenario, dice: &mut Dice) -> Vec<(u64, Act)> {
     let strangers = dice.pick(&[0, 0, 20, 150]);
     let wrong = dice.pick(&[0, 30, 150]);
     let even_gap = scenario.duration_ms / count + 1;
+    // Some clients come when a minute ends and the next begins.
+    let edge = MINUTE_MS - scenario.start.0 % MINUTE_MS;
+    let on_edge = if edge <= 3_000 {
+        300
+    } else {
+        dice.pick(&[0, 0, 200])
+    };
     let mut at = 0;
     for _ in 0..count {
         at += match dice.below(20) {
@@ -242,7 +306,12 @@ fn requests(scenario: &Scenario, dice: &mut Dice) -> Vec<(u64, Act)> {
                 dice.index(PATHS.len())
             }),
         };
-        acts.push((at, request));
+        let at = if dice.chance(on_edge) {
+            (edge + dice.below(1_300)).saturating_sub(500)
+        } else {
+            at
+        };
+        acts.push((at.min(scenario.duration_ms), request));
     }
     acts
 }

@@ -196,20 +196,29 @@ impl Scenario {
         let duration_ms = wanted
             .seconds
             .map_or(dice.between((5_000, 80_000)), |seconds| seconds * 1_000);
+        // Where nothing is late or lost, the bounds are the narrowest.
+        let calm = dice.chance(350);
         let trouble = |dice: &mut Dice, most| {
-            if dice.chance(400) {
+            if dice.chance(400) && !calm {
                 dice.below(most)
             } else {
                 0
             }
         };
         let latency = dice.pick(&[1, 1, 5, 20, 80]);
+        // Some runs begin shortly before a minute ends, so that little of it is used up by then.
+        let start = if dice.chance(300) {
+            BASE + MINUTE_MS - dice.between((600, 3_000))
+        } else {
+            BASE + dice.below(MINUTE_MS)
+        };
+        let start = UnixMillis(start);
         let mut scenario = Self {
             seed,
             mode: wanted.mode.unwrap_or(mode),
             gateways,
             workers: wanted.workers.unwrap_or(workers),
-            start: UnixMillis(BASE + dice.below(MINUTE_MS)),
+            start,
             duration_ms,
             applications: applications(&mut dice),
             cache: CacheSpec {
@@ -259,7 +268,11 @@ impl Scenario {
             acts: Vec::new(),
         };
         let no_crashes = wanted.no_crashes || (solo && dice.chance(700));
-        scenario.acts = acts::adversarial(&scenario, no_crashes, &mut dice);
+        let faults = acts::Faults {
+            deaths: !no_crashes,
+            delays: !calm,
+        };
+        scenario.acts = acts::adversarial(&scenario, faults, &mut dice);
         scenario
     }
 

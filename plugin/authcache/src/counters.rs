@@ -57,6 +57,8 @@ pub enum Counter {
     UsageReported,
     /// Reports that did not succeed and are tried again, or were lost.
     ReportFailures,
+    /// Reports that arrived later than the other gateways count on.
+    ReportsLate,
     /// Units of usage that could not be reported and never will.
     UsageLost,
     /// Units of usage in reports of which nobody knows whether they were counted, and which are not
@@ -86,7 +88,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter in the order of their numbers.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Hits,
         Self::Misses,
         Self::Admitted,
@@ -111,6 +113,7 @@ impl Counter {
         Self::ReportFailed,
         Self::UsageReported,
         Self::ReportFailures,
+        Self::ReportsLate,
         Self::UsageLost,
         Self::UsageUncertain,
         Self::CalloutsShared,
@@ -167,6 +170,7 @@ impl Counter {
             Self::ReportFailed => "tollgate_callouts_report_failed",
             Self::UsageReported => "tollgate_usage_reported",
             Self::ReportFailures => "tollgate_report_failures",
+            Self::ReportsLate => "tollgate_reports_late",
             Self::UsageLost => "tollgate_usage_lost",
             Self::UsageUncertain => "tollgate_usage_uncertain",
             Self::CalloutsShared => "tollgate_callouts_shared",

@@ -23,6 +23,12 @@ use crate::usage::MetricIndex;
 
 /// How often the workers hand over what they let through.
 pub const TICK_MS: u64 = 100;
+/// How long a call for an application takes at most when several gateways share its limits. Not the
+/// timeout: whoever waits out a timeout of a second denies for a second near each limit, while calls
+/// to a backend that is well take some 10 ms. A reading that takes longer is safe, since its tokens end
+/// by when it was asked for. A report that takes longer is not, and is counted
+/// (`tollgate_reports_late`).
+const CALL_MS: u64 = 100;
 /// How many workers are assumed to share a pool where that is not configured.
 const WORKERS: u32 = 4;
 
@@ -102,13 +108,18 @@ impl Route {
         }
     }
 
+    /// The longest that a call is taken to last, in milliseconds.
+    pub fn call_ms(&self) -> u64 {
+        self.timeout_ms.min(CALL_MS)
+    }
+
     /// What leases of its applications keep to.
     pub fn terms(&self) -> Terms {
         let policy = &self.policy;
         let delays = Delays {
             epoch_ms: policy.epoch.min_ms,
             tick_ms: TICK_MS,
-            rtt_ms: self.timeout_ms,
+            rtt_ms: self.call_ms(),
             settle_ms: self.settle_delay_ms,
         };
         let Gateways { count, index } = policy.gateways;
@@ -265,6 +276,15 @@ mod tests {
             calls_per_second: 100,
             policy: Policy::of(&CacheSettings::default()),
         }
+    }
+
+    #[test]
+    fn leases_count_on_quick_calls_whatever_the_timeout() {
+        let mut route = route("1");
+        let epoch_ms = route.policy.epoch.min_ms;
+        assert_eq!(route.terms().valid_ms, epoch_ms + CALL_MS + 150);
+        route.timeout_ms = 40;
+        assert_eq!(route.terms().valid_ms, epoch_ms + 40 + 150);
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!   and tried again until it is 24 hours old.
 //! - An application whose state changed is asked for after its report had time to be counted; one that
 //!   nobody uses is not asked for at all.
-//! - Calls in flight and calls per second are bounded; what has to wait keeps its turn.
+//! - Calls in flight and calls per second are bounded; what has to wait keeps its turn. Reports go
+//!   before questions: without readings applications deny, without reports gateways admit too much.
 
 mod application;
 mod backoff;
@@ -108,7 +109,8 @@ pub struct SyncFlow {
     next_application: u64,
     /// Applications that want something, each once, in the order of their turns.
     work: VecDeque<u64>,
-    calls: BTreeMap<u64, u64>,
+    /// Calls under way, with the application.
+    calls: BTreeMap<u64, (u64, CallKind)>,
     next_call: u64,
     budget: Option<TokenBucket>,
     last_usage: UnixMillis,
@@ -216,11 +218,20 @@ impl SyncFlow {
         if now >= self.next_silence {
             self.bury_the_silent(now);
         }
+        let mut questions = Vec::new();
         for _ in 0..self.work.len() {
             let Some(id) = self.work.pop_front() else {
                 break;
             };
-            self.take_turn(id, now, &mut steps);
+            if self.take_turn(id, now, &mut steps) == Wish::Ask {
+                questions.push(id);
+            }
+        }
+        for id in questions {
+            if !self.may_ask(now) {
+                break;
+            }
+            self.make(id, Wish::Ask, now, &mut steps);
         }
         if now >= self.next_sweep {
             self.sweep(now);
@@ -307,26 +318,33 @@ impl SyncFlow {
         }
     }
 
-    fn take_turn(&mut self, id: u64, now: UnixMillis, steps: &mut Vec<SyncStep>) {
+    /// Reports if an application wants that and may; otherwise keeps its turn. Says what it wants.
+    fn take_turn(&mut self, id: u64, now: UnixMillis, steps: &mut Vec<SyncStep>) -> Wish {
         let Some(application) = self.applications.get_mut(&id) else {
-            return;
+            return Wish::Nothing;
         };
         application.queued = false;
         let service = self.services.get(application.service);
         let interval_ms = service.and_then(|service| service.route.flush.interval_ms);
-        match application.wish(now, interval_ms) {
-            Wish::Nothing => return,
-            wish @ (Wish::Report | Wish::Ask) if self.may_call(now) => {
-                if let Some(callout) = self.begin(id, wish, now, steps) {
-                    steps.push(self.call(id, callout));
-                    return;
-                }
-            }
-            Wish::Later | Wish::Report | Wish::Ask => {}
-        }
-        if let Some(application) = self.applications.get_mut(&id) {
+        let wish = application.wish(now, interval_ms);
+        let is_made =
+            wish == Wish::Report && self.may_report(now) && self.make(id, wish, now, steps);
+        if wish != Wish::Nothing
+            && !is_made
+            && let Some(application) = self.applications.get_mut(&id)
+        {
             enqueue(&mut self.work, id, application);
         }
+        wish
+    }
+
+    /// Makes the call that an application wants. Says whether anything was left to call for.
+    fn make(&mut self, id: u64, wish: Wish, now: UnixMillis, steps: &mut Vec<SyncStep>) -> bool {
+        let Some(callout) = self.begin(id, wish, now, steps) else {
+            return false;
+        };
+        steps.push(self.call(id, callout));
+        true
     }
 
     /// The call that an application wants, if anything is left to call for.
@@ -344,7 +362,7 @@ impl SyncFlow {
         } else {
             self.expire(&mut application, now, steps);
             if let Some(epoch) = &mut application.epoch {
-                epoch.report(now);
+                epoch.report(application.waiting_since, now);
             }
             self.report(&mut application)
         };
@@ -352,15 +370,24 @@ impl SyncFlow {
         callout
     }
 
-    fn may_call(&mut self, now: UnixMillis) -> bool {
+    fn may_report(&mut self, now: UnixMillis) -> bool {
         self.calls.len() < MAX_IN_FLIGHT
             && self.budget.as_mut().is_some_and(|budget| budget.take(now))
+    }
+
+    /// Whether a question may be asked, so that the next report finds a place and a token.
+    fn may_ask(&mut self, now: UnixMillis) -> bool {
+        self.calls.len() + 1 < MAX_IN_FLIGHT
+            && self
+                .budget
+                .as_mut()
+                .is_some_and(|budget| budget.take_leaving(1, now))
     }
 
     fn call(&mut self, application: u64, callout: Callout) -> SyncStep {
         let id = self.next_call;
         self.next_call += 1;
-        self.calls.insert(id, application);
+        self.calls.insert(id, (application, callout.kind));
         SyncStep::Call { id, callout }
     }
 

@@ -33,13 +33,20 @@ impl TokenBucket {
 
     /// Takes a token if there is one.
     pub fn take(&mut self, now: UnixMillis) -> bool {
+        self.take_leaving(0, now)
+    }
+
+    /// Takes a token if `spare` are left then. A full bucket always gives one, however small it is.
+    pub fn take_leaving(&mut self, spare: u64, now: UnixMillis) -> bool {
         let gained = now.ms_since(self.filled).saturating_mul(self.per_second);
         self.filled = self.filled.max(now);
         self.thousandths = self
             .thousandths
             .saturating_add(gained)
             .min(capacity(self.per_second));
-        if self.thousandths < TOKEN {
+        let needed = TOKEN.saturating_mul(spare.saturating_add(1));
+        let needed = needed.min(capacity(self.per_second)).max(TOKEN);
+        if self.thousandths < needed {
             return false;
         }
         self.thousandths -= TOKEN;
@@ -68,5 +75,15 @@ mod tests {
         // A clock that goes back gives nothing.
         assert_eq!(taken(&mut bucket, 50), 0);
         assert_eq!(taken(&mut TokenBucket::new(0, UnixMillis(0)), 9_000), 0);
+    }
+
+    #[test]
+    fn spare_tokens_stay_unless_the_bucket_is_too_small_for_them() {
+        let mut bucket = TokenBucket::new(3, UnixMillis(0));
+        let taken = (0..9).filter(|_| bucket.take_leaving(1, UnixMillis(0)));
+        assert_eq!(taken.count(), 2);
+        assert!(bucket.take(UnixMillis(0)) && !bucket.take(UnixMillis(0)));
+        assert!(TokenBucket::new(1, UnixMillis(0)).take_leaving(1, UnixMillis(0)));
+        assert!(!TokenBucket::new(0, UnixMillis(0)).take_leaving(0, UnixMillis(9_000)));
     }
 }

@@ -99,7 +99,7 @@ fn what_is_left_out_has_its_default() {
         gateways: Gateways { count: 1, index: 0 },
         unique_callout: true,
         epoch: Epoch {
-            min_ms: 1_000,
+            min_ms: 450,
             max_ms: 30_000,
         },
         report_retry: ReportRetry::AtLeastOnce,

@@ -317,3 +317,37 @@ fn several_gateways_stay_within_the_limit_in_strict_and_near_it_in_balanced() {
         assert_eq!(prepays > 0, mode == "balanced", "{mode}: {prepays}");
     }
 }
+
+#[test]
+fn strict_on_one_of_several_gateways_admits_nothing_beyond_live_tokens_while_the_backend_is_away() {
+    // Of `stale` and `closed` neither may count against a reading that hides what others use.
+    for known in ["stale", "closed"] {
+        let settings = settings(&format!(
+            r#"{{"mode":"strict","gateways":2,"outage":{{"known":"{known}"}}}}"#
+        ));
+        let backend = backend(&[("hits", Period::Day, 60_000)], 50);
+        let mut world = World::new(&settings, 2, backend);
+        for n in 0..400 {
+            world.send(n % 2, "/hits?user_key=ada");
+            world.run(5);
+        }
+        assert_eq!(world.admitted(), 400, "{known}");
+        world.backend.failing = true;
+        // Longer than any token lives that is not credit, and enough to use the credit up.
+        for n in 0..4_000 {
+            world.send(n % 2, "/hits?user_key=ada");
+            world.run(1);
+        }
+        let at_end_of_tokens = world.admitted();
+        assert!(at_end_of_tokens > 400, "{known}: no token was left");
+        for n in 0..1_000 {
+            assert_eq!(
+                world.ask(n % 2, "/hits?user_key=ada"),
+                Fate::Denied(503),
+                "{known}: {n}"
+            );
+            world.run(20);
+        }
+        assert_eq!(world.admitted(), at_end_of_tokens, "{known}");
+    }
+}

@@ -406,3 +406,109 @@ fn what_is_pending_is_told_for_certain_once_no_worker_says_anything() {
     sync.on_outcome(id, &accepted(), NOW.plus_ms(20_000));
     assert_eq!(sync.quiet_pending(NOW.plus_ms(20_500)), Some(0));
 }
+
+/// The same in a mode with leases. Applications of `asking` want to hear of their state, and have no
+/// usage.
+fn leased(gateways: u32, reporting: &[&str], asking: &[&str]) -> UsageMessage {
+    let at_once = FlushPolicy {
+        capacity: Some(1),
+        interval_ms: None,
+        idle_ms: None,
+    };
+    let names: Vec<&str> = asking.iter().chain(reporting).copied().collect();
+    let mut message = message(at_once, &names, NOW, 1);
+    let policy = &mut message.services[0].route.policy;
+    policy.mode = Mode::Strict;
+    policy.gateways.count = gateways;
+    for account in &mut message.accounts[..asking.len()] {
+        account.entries.clear();
+        account.refresh_due = true;
+    }
+    message
+}
+
+fn kinds(steps: &[SyncStep]) -> Vec<CallKind> {
+    let calls = steps.iter().filter_map(|step| match step {
+        SyncStep::Call { callout, .. } => Some(callout.kind),
+        _ => None,
+    });
+    calls.collect()
+}
+
+#[test]
+fn with_leases_a_slow_question_delays_no_report_and_its_answer_is_still_heard() {
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+    sync.on_usage(&leased(2, &[], &["ada"]), NOW);
+    let (question, _) = calls(sync.poll(NOW), CallKind::Authorize).remove(0);
+    sync.on_usage(&leased(2, &["ada"], &[]), NOW.plus_ms(100));
+    let (report, _) = reports(&mut sync, NOW.plus_ms(100)).remove(0);
+    let gone = answer(404, r#"<error code="user_key_invalid">no</error>"#);
+    let told = sync.on_outcome(question, &gone, NOW.plus_ms(150));
+    assert!(matches!(told[..], [SyncStep::Send { .. }]), "{told:?}");
+    assert_eq!(sync.pending(), 1, "the report is still under way");
+    sync.on_outcome(report, &accepted(), NOW.plus_ms(160));
+    assert_eq!(sync.pending(), 0);
+    assert_eq!(sync.counters.value(Counter::ReportOk), 1);
+    assert_eq!(sync.counters.value(Counter::AuthorizeDenied), 1);
+}
+
+#[test]
+fn no_question_takes_the_place_or_the_token_of_a_report() {
+    let asking: Vec<String> = (0..40).map(|n| format!("asks{n}")).collect();
+    let asking: Vec<&str> = asking.iter().map(String::as_str).collect();
+    let reporting = ["r0", "r1", "r2"];
+    for (rate, made) in [(1_000, MAX_IN_FLIGHT), (10, 10)] {
+        let with_rate = |mut message: UsageMessage| {
+            message.services[0].route.calls_per_second = rate;
+            message
+        };
+        let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+        sync.on_usage(&with_rate(leased(2, &reporting, &asking)), NOW);
+        let first = kinds(&sync.poll(NOW));
+        assert_eq!(first.len(), made - 1, "{rate}");
+        let (before, after) = first.split_at(reporting.len());
+        assert!(before.iter().all(|kind| *kind == CallKind::Report));
+        assert!(after.iter().all(|kind| *kind == CallKind::Authorize));
+        // What comes next finds everything full of questions but for one.
+        sync.on_usage(&with_rate(leased(2, &["late"], &[])), NOW);
+        assert_eq!(kinds(&sync.poll(NOW)), [CallKind::Report], "{rate}");
+        assert!(kinds(&sync.poll(NOW)).is_empty(), "{rate}");
+    }
+}
+
+#[test]
+fn questions_are_asked_even_where_the_budget_is_one_call_a_second() {
+    let mut message = leased(2, &[], &["ada", "bob"]);
+    message.services[0].route.calls_per_second = 1;
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+    sync.on_usage(&message, NOW);
+    for second in 0..2 {
+        let at = NOW.plus_ms(second * 1_000);
+        assert_eq!(kinds(&sync.poll(at)), [CallKind::Authorize]);
+        assert!(kinds(&sync.poll(at.plus_ms(900))).is_empty());
+    }
+}
+
+#[test]
+fn reports_that_arrive_too_late_for_the_other_gateways_are_counted() {
+    for (gateways, failures, takes_ms, late) in [
+        (2, 0, 200, 0),
+        (2, 0, 201, 1),
+        (1, 0, 5_000, 0),
+        // A failure is no arrival: the time goes on.
+        (2, 1, 10, 1),
+    ] {
+        let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+        sync.on_usage(&leased(gateways, &["ada"], &[]), NOW);
+        let mut at = NOW;
+        for _ in 0..failures {
+            let (id, _) = reports(&mut sync, at).remove(0);
+            sync.on_outcome(id, &answer(500, ""), at);
+            at = at.plus_ms(60_000);
+        }
+        let (id, _) = reports(&mut sync, at).remove(0);
+        sync.on_outcome(id, &accepted(), at.plus_ms(takes_ms));
+        let counted = sync.counters.value(Counter::ReportsLate);
+        assert_eq!(counted, late, "{gateways} {failures} {takes_ms}");
+    }
+}

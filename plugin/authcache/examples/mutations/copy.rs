@@ -31,7 +31,10 @@ pub(crate) fn make(root: &Path, copy: &Path) -> Result<(), String> {
     write(&copy.join("Cargo.lock"), &read(&root.join("Cargo.lock"))?)?;
     let (from, to) = (root.join("plugin/authcache"), copy.join("plugin/authcache"));
     write(&to.join("Cargo.toml"), &read(&from.join("Cargo.toml"))?)?;
-    copy_tree(&from.join("simulator"), &to.join("simulator"))?;
+    // The manifest names the benchmarks, so they have to be there.
+    for part in ["simulator", "benches"] {
+        copy_tree(&from.join(part), &to.join(part))?;
+    }
     let examples = to.join("examples").join(SIMULATE);
     copy_tree(&from.join("examples/simulate"), &examples)?;
     let mut found = vec![0; FAULTS.len()];

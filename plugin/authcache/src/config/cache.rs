@@ -246,7 +246,7 @@ impl Default for Gateways {
 impl Default for Epoch {
     fn default() -> Self {
         Self {
-            min_ms: 1_000,
+            min_ms: 450,
             max_ms: 30_000,
         }
     }

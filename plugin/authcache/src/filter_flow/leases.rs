@@ -325,7 +325,9 @@ pub(super) fn charge(
         return Ok(Charged::default());
     }
     let policy = &service.route.policy;
-    let skew_ms = policy.clock_skew_ms;
+    // The call may take until its timeout, and the backend's clock decides by when it arrives.
+    let route = &service.route;
+    let skew_ms = policy.clock_skew_ms.saturating_add(route.timeout_ms);
     let outcome = worker.slots(service).change(tag, now, |slot| {
         let Some(mut slot) = slot.filter(|slot| slot.shape == plan.shape()) else {
             return Change::Leave(Ok(false));

@@ -38,6 +38,24 @@ struct Account {
     gone: u64,
 }
 
+/// The moments whose totals a reading is installed with.
+struct Moments {
+    settled: UnixMillis,
+    used: UnixMillis,
+    earlier: UnixMillis,
+}
+
+impl Moments {
+    fn before(asked_at: UnixMillis, settle_ms: u64, terms: &Terms) -> Self {
+        let before = |ms: u64| UnixMillis(asked_at.0.saturating_sub(ms));
+        Self {
+            settled: before(settle_ms.saturating_add(terms.valid_ms)),
+            used: before(terms.horizon_ms),
+            earlier: before(terms.horizon_ms.saturating_add(terms.valid_ms)),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Stated {
     heard: UnixMillis,
@@ -70,11 +88,16 @@ impl Marks {
     }
 
     /// What it was at `at` at least.
-    fn by(&mut self, at: UnixMillis) -> u64 {
+    fn by(&self, at: UnixMillis) -> u64 {
+        let early = self.marks.iter().take_while(|(when, _)| *when <= at);
+        early.last().map_or(self.floor, |(_, total)| *total)
+    }
+
+    /// Forgets the marks up to `at`: nobody will ask for an earlier moment.
+    fn forget(&mut self, at: UnixMillis) {
         while let Some((_, total)) = self.marks.pop_front_if(|(when, _)| *when <= at) {
             self.floor = total;
         }
-        self.floor
     }
 }
 
@@ -143,17 +166,28 @@ impl Book {
         }
     }
 
-    /// What to install with a reading that was asked for at `at`, limit by limit.
+    /// What to install with a reading that was asked for at `at`, limit by limit. Readings come in
+    /// the order in which they were asked for: what only earlier ones would need is forgotten.
     pub fn own(&mut self, at: UnixMillis, settle_ms: u64, terms: &Terms) -> Vec<Own> {
-        let before = |ms: u64| UnixMillis(at.0.saturating_sub(ms));
-        let settled = before(settle_ms.saturating_add(terms.valid_ms));
-        let used = before(terms.horizon_ms);
-        let earlier = before(terms.horizon_ms.saturating_add(terms.valid_ms));
-        let accounts = self.limits.iter_mut().map(|account| Own {
+        let own = self.foresee(at, settle_ms, terms);
+        let moments = Moments::before(at, settle_ms, terms);
+        for account in &mut self.limits {
+            account.accepted.forget(moments.settled);
+            account.spent.forget(moments.used);
+            account.readings.forget(moments.earlier);
+        }
+        own
+    }
+
+    /// What would be installed with a reading that is asked for at `at`. One that was asked for
+    /// earlier may still come.
+    pub fn foresee(&self, at: UnixMillis, settle_ms: u64, terms: &Terms) -> Vec<Own> {
+        let moments = Moments::before(at, settle_ms, terms);
+        let accounts = self.limits.iter().map(|account| Own {
             ends: account.ends,
-            settled: account.accepted.by(settled),
-            used: account.spent.by(used),
-            earlier: account.readings.by(earlier),
+            settled: account.accepted.by(moments.settled),
+            used: account.spent.by(moments.used),
+            earlier: account.readings.by(moments.earlier),
         });
         accounts.collect()
     }
@@ -291,6 +325,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_foreseen_does_not_leak_into_a_reading_that_was_asked_for_before() {
+        let mut book = Book::default();
+        book.open(&slot(), NOW);
+        book.state(1, NOW, spent(5), NOW);
+        book.state(1, NOW, spent(9), NOW.plus_ms(10));
+        let at = NOW.plus_ms(terms().horizon_ms);
+        let later = book.foresee(at.plus_ms(10), 300, &terms());
+        assert_eq!(later[0].used, 9);
+        assert_eq!(own(&mut book, at).used, 5);
+    }
+
+    #[test]
     fn marks_that_are_too_many_become_later_never_earlier() {
         let mut marks = Marks::default();
         for n in 1..=1_000 {
@@ -298,6 +344,7 @@ mod tests {
         }
         assert!(marks.marks.len() <= MAX_MARKS);
         for n in 0..=1_000 {
+            marks.forget(UnixMillis(n));
             assert!(marks.by(UnixMillis(n)) <= n);
         }
         assert_eq!(marks.by(UnixMillis(1_000)), 1_000);

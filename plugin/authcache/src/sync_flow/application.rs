@@ -3,9 +3,10 @@
 //! Owns [`Application`]: its pending usage, the workers that sent some, and the order of its calls.
 //! Must not know other applications, budgets or how calls are made.
 //!
-//! Calls of one application never overlap: a report, then the time the backend takes to count, then
+//! Calls of one application do not overlap: a report, then the time the backend takes to count, then
 //! the question. So what a reading covers is exactly what was reported before it, and usage that
-//! arrives meanwhile is exactly what it does not.
+//! arrives meanwhile is exactly what it does not. With leases no reading has to contain the last
+//! report, but reports have to be in time: the question comes at once, and a slow one delays no report.
 
 use std::collections::BTreeMap;
 
@@ -29,11 +30,14 @@ pub(super) enum Phase {
     Reporting(Pending),
     /// The backend to count what it accepted.
     Settling { until: UnixMillis },
-    /// The answer to a question, and what of each worker's usage it will not cover.
-    Asking {
-        started: UnixMillis,
-        uncovered: Vec<(SourceId, Uncovered)>,
-    },
+}
+
+/// A question under way.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) started: UnixMillis,
+    /// What of each worker's usage the answer will not cover.
+    pub(super) uncovered: Vec<(SourceId, Uncovered)>,
 }
 
 /// What an application wants to do now.
@@ -77,6 +81,8 @@ pub(super) struct Application {
     pub(super) waiting_since: Option<UnixMillis>,
     pub(super) sources: BTreeMap<SourceId, Source>,
     pub(super) phase: Phase,
+    /// The question that waits for its answer.
+    pub(super) asking: Option<Asking>,
     /// Whether its state is to be asked for.
     pub(super) refresh_due: bool,
     pub(super) report_backoff: Backoff,
@@ -103,6 +109,7 @@ impl Application {
             waiting_since: None,
             sources: BTreeMap::new(),
             phase: Phase::Rest,
+            asking: None,
             refresh_due: false,
             report_backoff: Backoff::default(),
             ask_backoff: Backoff::default(),
@@ -116,20 +123,27 @@ impl Application {
     /// What to do at `now`.
     pub(super) fn wish(&mut self, now: UnixMillis, interval_ms: Option<u64>) -> Wish {
         match self.phase {
-            Phase::Reporting(_) | Phase::Asking { .. } => return Wish::Nothing,
+            Phase::Reporting(_) => return Wish::Nothing,
             Phase::Settling { until } if now < until => return Wish::Later,
             Phase::Settling { .. } => self.phase = Phase::Rest,
             Phase::Rest => {}
         }
         let epoch = self.epoch.as_deref();
+        let is_asking = self.asking.is_some();
+        if is_asking && epoch.is_none() {
+            return Wish::Nothing;
+        }
         self.refresh_due |= epoch.is_some_and(|epoch| epoch.is_due(self.seen, now));
         let wants_report = self.flush_due
             || self.is_old(now, interval_ms)
             || epoch.is_some_and(|epoch| epoch.wants_report(now))
-            || self.refresh_due && epoch.is_some_and(Epoch::is_near);
+            || self.refresh_due && !is_asking && epoch.is_some_and(Epoch::is_near);
         let reports = wants_report && !self.pending.is_empty() && self.report_backoff.is_over(now);
         if reports && self.epoch.is_some() {
             return Wish::Report;
+        }
+        if is_asking {
+            return Wish::Later;
         }
         if self.refresh_due && self.ask_backoff.is_over(now) {
             return Wish::Ask;
@@ -186,10 +200,10 @@ impl Application {
             };
             (*id, uncovered)
         });
-        self.phase = Phase::Asking {
+        self.asking = Some(Asking {
             started: now,
             uncovered: uncovered.collect(),
-        };
+        });
     }
 
     /// What its slot is found by.
@@ -209,7 +223,10 @@ impl Application {
 
     /// Whether nothing is left to do for it.
     pub(super) fn is_at_rest(&self) -> bool {
-        matches!(self.phase, Phase::Rest) && self.pending.is_empty() && !self.refresh_due
+        matches!(self.phase, Phase::Rest)
+            && self.asking.is_none()
+            && self.pending.is_empty()
+            && !self.refresh_due
     }
 
     fn is_old(&self, now: UnixMillis, interval_ms: Option<u64>) -> bool {

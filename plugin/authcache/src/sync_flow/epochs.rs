@@ -21,7 +21,7 @@ use crate::lease::pace::{self, Epochs, Last, Zone};
 use crate::lease::slot::{LimitId, Shape, Slot, Source, Tag};
 use crate::lease::store::{Change, Slots};
 use crate::record::Reading;
-use crate::service::Route;
+use crate::service::{Route, TICK_MS};
 use crate::time::{Period, UnixMillis};
 use crate::wire::{Statement, Worker};
 
@@ -41,6 +41,8 @@ pub(super) struct Epoch {
     pace: Option<pace::Plan>,
     ask_at: UnixMillis,
     last: Last,
+    /// Since when usage that is not accepted should have been reported.
+    owed: Option<UnixMillis>,
     granted: Vec<(UnixMillis, u64)>,
     rates: Vec<u64>,
     told: Option<u64>,
@@ -115,6 +117,7 @@ impl Epoch {
                 reported: now,
                 asked: now,
             },
+            owed: None,
             granted: Vec::new(),
             rates: Vec::new(),
             told: None,
@@ -128,13 +131,24 @@ impl Epoch {
         self.pace.is_some_and(|pace| now >= pace.report_at)
     }
 
-    /// A report is sent.
-    pub(super) fn report(&mut self, now: UnixMillis) {
+    /// A report is sent, of usage that waits since `waiting_since`.
+    pub(super) fn report(&mut self, waiting_since: Option<UnixMillis>, now: UnixMillis) {
         self.last.reported = now;
+        let mut due = now;
         if let Some(pace) = &mut self.pace {
+            due = waiting_since.unwrap_or(now).max(pace.report_at).min(now);
             // Until the next plan one report is enough.
             pace.report_at = UnixMillis(u64::MAX);
         }
+        // What failed before is part of it.
+        self.owed.get_or_insert(due);
+    }
+
+    /// A report was accepted, or is given up. Says whether that was later than others count on.
+    pub(super) fn reported(&mut self, route: &Route, now: UnixMillis) -> bool {
+        let owed = self.owed.take().unwrap_or(now);
+        route.policy.gateways.count > 1
+            && now > owed.plus_ms(TICK_MS.saturating_add(route.call_ms()))
     }
 
     /// Units that were handed out and may not show in a reading.
@@ -193,7 +207,7 @@ impl Epoch {
             max_ms: route.policy.epoch.max_ms,
         };
         let terms = route.terms();
-        let own = self.book.own(now, route.settle_delay_ms, &terms);
+        let own = self.book.foresee(now, route.settle_delay_ms, &terms);
         let pace = pace::Plan::of(slot, &self.rates, &own, epochs, self.last, now, &terms);
         self.ask_at = self.ask_at.min(pace.ask_at);
         self.pace = Some(pace);

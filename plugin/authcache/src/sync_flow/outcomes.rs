@@ -2,10 +2,10 @@
 //!
 //! Owns the outcome of calls, and what the workers are told. Must not know when a call is made.
 
-use super::application::{Application, Phase};
-use super::pending::SourceId;
+use super::application::{Application, Asking, Phase};
+use super::pending::{Pending, SourceId};
 use super::{SyncFlow, SyncStep};
-use crate::callout::{CallOutcome, Reply};
+use crate::callout::{CallKind, CallOutcome, Reply};
 use crate::config::ReportRetry;
 use crate::counters::Counter;
 use crate::ids::AppKey;
@@ -24,13 +24,13 @@ impl SyncFlow {
         now: UnixMillis,
     ) -> Vec<SyncStep> {
         let mut steps = Vec::new();
-        let Some(id) = self.calls.remove(&call) else {
+        let Some((id, kind)) = self.calls.remove(&call) else {
             return steps;
         };
         let Some(mut application) = self.applications.remove(&id) else {
             return steps;
         };
-        if matches!(application.phase, Phase::Reporting(_)) {
+        if kind == CallKind::Report {
             self.on_report(&mut application, outcome, now, &mut steps);
         } else {
             self.on_question(&mut application, outcome, now, &mut steps);
@@ -48,14 +48,7 @@ impl SyncFlow {
     ) {
         match outcome.report_reply() {
             Some(ReportAnswer::Accepted) => {
-                let next = if application.epoch.is_some() {
-                    // Slots remember what a reading may lack.
-                    Phase::Rest
-                } else {
-                    let until = now.plus_ms(self.settle_delay_ms(application));
-                    Phase::Settling { until }
-                };
-                let cut = application.end_report(next);
+                let cut = self.end_report(application, now);
                 self.note_accepted(application, &cut, now);
                 self.counters.one(Counter::ReportOk);
                 self.counters.add(Counter::UsageReported, cut.amount());
@@ -87,13 +80,36 @@ impl SyncFlow {
     /// Leaves a report alone of which nobody knows whether it was counted. It is taken for counted,
     /// so that readings are not believed to lack it for ever.
     fn give_up_report(&mut self, application: &mut Application, now: UnixMillis) {
-        let until = now.plus_ms(self.settle_delay_ms(application));
-        let cut = application.end_report(Phase::Settling { until });
+        let cut = self.end_report(application, now);
         self.counters.one(Counter::ReportFailures);
         self.counters.add(Counter::UsageUncertain, cut.amount());
         self.settled = self.settled.saturating_add(cut.amount());
         application.refresh_due = true;
         application.report_backoff.fail(now, &mut self.rng);
+    }
+
+    /// The usage of a report that is done with.
+    fn end_report(&mut self, application: &mut Application, now: UnixMillis) -> Pending {
+        let Some(route) = self
+            .services
+            .get(application.service)
+            .map(|known| &known.route)
+        else {
+            return application.end_report(Phase::Rest);
+        };
+        let next = match &mut application.epoch {
+            Some(epoch) => {
+                if epoch.reported(route, now) {
+                    self.counters.one(Counter::ReportsLate);
+                }
+                // Slots remember what a reading may lack.
+                Phase::Rest
+            }
+            None => Phase::Settling {
+                until: now.plus_ms(route.settle_delay_ms),
+            },
+        };
+        application.end_report(next)
     }
 
     fn counts_at_most_once(&self, application: &Application) -> bool {
@@ -136,9 +152,7 @@ impl SyncFlow {
         now: UnixMillis,
         steps: &mut Vec<SyncStep>,
     ) {
-        let Phase::Asking { started, uncovered } =
-            std::mem::replace(&mut application.phase, Phase::Rest)
-        else {
+        let Some(Asking { started, uncovered }) = application.asking.take() else {
             return;
         };
         let reply = outcome.reply();
@@ -216,12 +230,6 @@ impl SyncFlow {
         for (source, _) in uncovered {
             tell(application, source, RefreshOutcome::Refused(refusal), steps);
         }
-    }
-
-    fn settle_delay_ms(&self, application: &Application) -> u64 {
-        self.services
-            .get(application.service)
-            .map_or(0, |service| service.route.settle_delay_ms)
     }
 }
 

@@ -367,7 +367,7 @@ impl World {
             reported: gateway.last_report,
             asked: gateway.last_read,
         };
-        let own = gateway.book.own(now, settle_ms, &gateway.terms);
+        let own = gateway.book.foresee(now, settle_ms, &gateway.terms);
         let plan = Plan::of(slot, &rates, &own, epochs, last, now, &gateway.terms);
         gateway.plan = Some(plan);
     }

@@ -76,7 +76,12 @@ impl SyncFlow {
             let Ok((buried, leased)) = outcome else {
                 continue;
             };
-            epoch.settled.insert(generation, leased);
+            if buried.is_empty() {
+                // It owes nothing, and may yet lease again.
+                epoch.settled.insert(generation, leased);
+                continue;
+            }
+            epoch.book.buried(generation, &buried);
             let counts: Vec<Vec<usize>> = plan
                 .limits
                 .iter()
