@@ -3,6 +3,8 @@
 
 mod engine;
 mod support;
+#[path = "support/wait.rs"]
+mod wait;
 
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use engine::engine_is_there;
 use lab::runtime::{RuntimeKind, launch};
 use lab::topology::Role;
 use support::{passthrough, send};
+use wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lab_of_containers_serves_survives_faults_and_ends() {
@@ -42,16 +45,13 @@ async fn a_lab_of_containers_serves_survives_faults_and_ends() {
 
 /// The upstream may come back under another address, which Envoy has to look up first.
 async fn await_status(listener: &str, request: &lab::scenario::Request, status: u16) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    loop {
+    wait_until(format!("{status} from {listener}"), async || {
         let answer = send(listener, request).await.expect("Envoy answers");
         if answer == status {
-            return;
+            Ok(())
+        } else {
+            Err(answer)
         }
-        assert!(
-            std::time::Instant::now() < deadline,
-            "still {answer} and not {status}"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    })
+    .await;
 }

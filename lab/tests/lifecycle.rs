@@ -9,8 +9,13 @@ use std::time::{Duration, Instant};
 
 use lab::runtime::{Lab, LaunchError, LaunchOptions, RuntimeKind, launch};
 use lab::topology::Role;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use support::{passthrough, send};
 
+/// How long the end of a process may take.
+const END_LIMIT: Duration = Duration::from_secs(10);
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 async fn start() -> Lab {
@@ -37,11 +42,25 @@ fn pids(lab: &Lab) -> Vec<u32> {
 
 #[track_caller]
 fn assert_ended(pids: &[u32]) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while pids.iter().any(|pid| is_running(*pid)) {
-        assert!(Instant::now() < deadline, "one of {pids:?} still runs");
-        std::thread::sleep(Duration::from_millis(5));
+    for pid in pids {
+        assert!(has_ended(*pid, END_LIMIT), "{pid} of {pids:?} still runs");
     }
+}
+
+/// Whether a process ends within a time; the kernel tells when.
+fn has_ended(pid: u32, within: Duration) -> bool {
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let id = id.expect("it is the id of a process");
+    let process = match pidfd_open(id, PidfdFlags::empty()) {
+        Ok(process) => process,
+        // It is gone already.
+        Err(Errno::SRCH) => return true,
+        Err(error) => panic!("process {pid} cannot be watched: {error}"),
+    };
+    let mut ends = [PollFd::new(&process, PollFlags::IN)];
+    let limit = Timespec::try_from(within).expect("seconds");
+    let ended = retry_on_intr(|| poll(&mut ends, Some(&limit)));
+    ended.expect("a process can be watched") > 0
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,14 +24,14 @@ pub(crate) struct Behaviour {
 /// A running server; it ends with the value.
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
-    served: Arc<AtomicU64>,
+    served: watch::Sender<u64>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
 struct State {
     behaviour: Behaviour,
     arrived: AtomicU64,
-    served: Arc<AtomicU64>,
+    served: watch::Sender<u64>,
     frozen_until: watch::Sender<Option<Instant>>,
 }
 
@@ -51,7 +51,7 @@ impl Server {
         listener
             .set_nonblocking(true)
             .expect("a socket can be non-blocking");
-        let served = Arc::new(AtomicU64::new(0));
+        let served = watch::channel(0).0;
         let state = Arc::new(State {
             behaviour,
             arrived: AtomicU64::new(0),
@@ -78,7 +78,12 @@ impl Server {
 
     /// Requests answered so far.
     pub(crate) fn served(&self) -> u64 {
-        self.served.load(Ordering::SeqCst)
+        *self.watch_served().borrow()
+    }
+
+    /// Tells of each request that is answered.
+    pub(crate) fn watch_served(&self) -> watch::Receiver<u64> {
+        self.served.subscribe()
     }
 }
 
@@ -115,7 +120,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
             if stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
             }
-            state.served.fetch_add(1, Ordering::SeqCst);
+            state.served.send_modify(|served| *served += 1);
         }
     }
 }
