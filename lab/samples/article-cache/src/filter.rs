@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::UNIX_EPOCH;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -10,7 +11,7 @@ use proxy_wasm::types::{Action, BufferType, ContextType, MapType};
 
 use crate::config::{self, Demand, Service};
 use crate::lock::{self, Waiter};
-use crate::record::{self, Record};
+use crate::record::{Message, Record};
 use crate::singleton;
 use crate::wire;
 
@@ -58,30 +59,37 @@ impl Worker {
             return Fate::Refuse(503);
         };
         let key = service.record_key(&demand.user_key);
+        let now = hostcalls::get_current_time().unwrap_or(UNIX_EPOCH);
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         for _ in 0..TRIES {
             let (value, cas) = hostcalls::get_shared_data(&key).unwrap_or_default();
             let Some(mut record) = value.and_then(|bytes| Record::decode(&bytes)) else {
                 return Fate::Unknown;
             };
-            if !record.admit(&demand.usages) {
+            if !record.admit(&demand.usages, now) {
                 return Fate::Refuse(429);
             }
             if hostcalls::set_shared_data(&key, Some(&record.encode()), cas).is_ok() {
-                self.tell(demand);
+                let message = Message {
+                    service: record.service,
+                    user_key: record.user_key,
+                    at: now,
+                    usages: demand.usages.clone(),
+                };
+                self.tell(&message);
                 return Fate::Continue;
             }
         }
         Fate::Refuse(503)
     }
 
-    fn tell(&mut self, demand: &Demand) {
+    fn tell(&mut self, message: &Message) {
         if self.usage_queue.is_none() {
             let found = hostcalls::resolve_shared_queue(VM_ID, singleton::QUEUE);
             self.usage_queue = found.ok().flatten();
         }
-        let message = record::usage_message(&demand.user_key, &demand.usages);
         if let Some(queue) = self.usage_queue {
-            let _ = hostcalls::enqueue_shared_queue(queue, Some(&message));
+            let _ = hostcalls::enqueue_shared_queue(queue, Some(&message.encode()));
         }
     }
 }
@@ -199,7 +207,7 @@ impl Stream {
     }
 
     /// Writes the record that the answer describes, and lets the others go on.
-    fn conclude(&mut self, record: Option<&Record>) -> bool {
+    fn conclude(&mut self, answer: Option<&str>) -> bool {
         let (Some(demand), worker) = (self.asks.take(), self.worker.borrow()) else {
             return false;
         };
@@ -207,7 +215,8 @@ impl Stream {
             return false;
         };
         let key = service.record_key(&demand.user_key);
-        if let Some(record) = record {
+        let record = answer.and_then(|xml| wire::record(service, &demand.user_key, xml));
+        if let Some(record) = &record {
             let _ = hostcalls::set_shared_data(&key, Some(&record.encode()), None);
         }
         lock::release(&key);
@@ -219,8 +228,7 @@ impl Context for Stream {
     fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _: usize) {
         let answer = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body);
         let answer = String::from_utf8(answer.ok().flatten().unwrap_or_default());
-        let record = answer.ok().and_then(|xml| wire::record(&xml));
-        let _ = match self.conclude(record.as_ref()) {
+        let _ = match self.conclude(answer.ok().as_deref()) {
             true => hostcalls::resume_http_request(),
             false => hostcalls::send_http_response(403, Vec::new(), None),
         };

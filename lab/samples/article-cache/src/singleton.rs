@@ -8,7 +8,7 @@ use proxy_wasm::traits::{Context, RootContext};
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 
 use crate::config::{self, Service};
-use crate::record;
+use crate::record::Message;
 use crate::wire;
 
 /// The queue of usage.
@@ -37,11 +37,11 @@ pub(crate) struct Singleton {
 
 impl Singleton {
     fn take(&mut self, message: &[u8]) {
-        let Some((user_key, usages)) = record::read_message(message) else {
+        let Some(message) = Message::decode(message) else {
             return;
         };
-        let pending = self.usage.entry(user_key).or_default();
-        for usage in usages {
+        let pending = self.usage.entry(message.user_key).or_default();
+        for usage in message.usages {
             *pending.entry(usage.name).or_default() += usage.delta;
         }
     }
@@ -88,7 +88,9 @@ impl Singleton {
         let answer = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body);
         let answer = String::from_utf8(answer.ok().flatten().unwrap_or_default());
         if let Some(service) = &self.service
-            && let Some(record) = answer.ok().and_then(|xml| wire::record(&xml))
+            && let Some(record) = answer
+                .ok()
+                .and_then(|xml| wire::record(service, user_key, &xml))
         {
             let key = service.record_key(user_key);
             let _ = hostcalls::set_shared_data(&key, Some(&record.encode()), None);

@@ -2,12 +2,13 @@
 //!
 //! Owns the text of requests and the scan of an authorization answer.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 
 use crate::config::{Service, Usage};
-use crate::record::{Limit, Record};
+use crate::record::{Limit, Metric, Record};
 
 const CLUSTER: &str = "backend";
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ fn get(service: &Service, call: &str, user_key: &str, usage: &str) -> Option<u32
         (":method", "GET"),
         (":path", path.as_str()),
         (":authority", CLUSTER),
+        ("3scale-options", "hierarchy=1"),
     ];
     hostcalls::dispatch_http_call(CLUSTER, headers, None, Vec::new(), TIMEOUT).ok()
 }
@@ -65,20 +67,51 @@ pub(crate) fn report<'a>(
 }
 
 /// The record that an authorization answer describes; `None` if it does not authorize.
-pub(crate) fn record(xml: &str) -> Option<Record> {
+pub(crate) fn record(service: &Service, user_key: &str, xml: &str) -> Option<Record> {
     if text_of(xml, "authorized")? != "true" {
         return None;
     }
-    let mut limits = Vec::new();
+    let mut record = Record {
+        service: service.id.clone(),
+        user_key: user_key.to_owned(),
+        plan: text_of(xml, "plan").unwrap_or_default().to_owned(),
+        ..Record::default()
+    };
+    for metric in xml.split("<metric ").skip(1) {
+        let children = attribute_of(metric, "children").unwrap_or_default();
+        record.metrics.push(Metric {
+            parent: attribute_of(metric, "name")?.to_owned(),
+            children: children.split_whitespace().map(str::to_owned).collect(),
+        });
+    }
     for report in xml.split("<usage_report ").skip(1) {
-        let metric = report.split_once("metric=\"")?.1.split_once('"')?.0;
-        limits.push(Limit {
-            metric: metric.to_owned(),
+        record.limits.push(Limit {
+            metric: attribute_of(report, "metric")?.to_owned(),
+            period: attribute_of(report, "period")?.to_owned(),
+            start: text_of(report, "period_start").map_or(Some(0), seconds)?,
+            end: text_of(report, "period_end").map_or(Some(0), seconds)?,
             max: text_of(report, "max_value")?.parse().ok()?,
             current: text_of(report, "current_value")?.parse().ok()?,
         });
     }
-    Some(Record { limits })
+    Some(record)
+}
+
+/// Seconds since 1970 of a time such as `2026-01-31 12:00:00 +0000`.
+fn seconds(time: &str) -> Option<u64> {
+    let number = |range: Range<usize>| time.get(range)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let clock = number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19)?;
+    // Years begin in March, so that a leap day is the last of its year.
+    let year = year.checked_sub(u64::from(month < 3))?;
+    let days_of_months = ((month + 9) % 12 * 153 + 2) / 5;
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + days_of_months + day;
+    Some(days.checked_sub(719_469)? * 86_400 + clock)
+}
+
+fn attribute_of<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = element.split_once(&format!("{name}=\""))?;
+    Some(rest.split_once('"')?.0)
 }
 
 fn text_of<'a>(xml: &'a str, element: &str) -> Option<&'a str> {
@@ -91,27 +124,39 @@ mod tests {
     use super::*;
 
     const ANSWER: &str = "<status><authorized>true</authorized><plan>basic</plan><usage_reports>\
-        <usage_report metric=\"hits\" period=\"day\"><period_start>x</period_start>\
+        <usage_report metric=\"hits\" period=\"day\"><period_start>2024-02-29 00:00:00 +0000\
+        </period_start><period_end>2024-03-01 00:00:00 +0000</period_end>\
         <max_value>10</max_value><current_value>3</current_value></usage_report>\
-        <usage_report metric=\"hits\" period=\"minute\"><max_value>5</max_value>\
-        <current_value>1</current_value></usage_report></usage_reports></status>";
+        <usage_report metric=\"hits\" period=\"eternity\"><max_value>5</max_value>\
+        <current_value>1</current_value></usage_report></usage_reports>\
+        <hierarchy><metric name=\"hits\" children=\"books films\" /></hierarchy></status>";
+
+    fn service() -> Service {
+        Service::parse(br#"{"services": [{"id": "7", "token": "t", "mapping_rules": []}]}"#)
+            .expect("valid")
+    }
 
     #[test]
-    fn every_limit_of_an_answer_is_read() {
-        let record = record(ANSWER).expect("it authorizes");
+    fn every_limit_and_metric_of_an_answer_is_read() {
+        let record = record(&service(), "k", ANSWER).expect("it authorizes");
         let read: Vec<(u64, u64)> = record
             .limits
             .iter()
             .map(|it| (it.max, it.current))
             .collect();
         assert_eq!(read, [(10, 3), (5, 1)]);
+        let day = &record.limits[0];
+        assert_eq!((day.start, day.end), (1_709_164_800, 1_709_251_200));
+        assert_eq!(record.limits[1].end, 0);
+        assert_eq!(record.metrics[0].children, ["books", "films"]);
     }
 
     #[test]
     fn an_answer_that_does_not_authorize_or_is_cut_gives_no_record() {
-        assert_eq!(record(&ANSWER.replace("true", "false")), None);
+        let read = |xml: &str| record(&service(), "k", xml);
+        assert_eq!(read(&ANSWER.replace("true", "false")), None);
         let cut = ANSWER.find("<current_value>").expect("a report");
-        assert_eq!(record(&ANSWER[..cut]), None);
-        assert_eq!(record(""), None);
+        assert_eq!(read(&ANSWER[..cut]), None);
+        assert_eq!(read(""), None);
     }
 }
