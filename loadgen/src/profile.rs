@@ -15,7 +15,7 @@ use thiserror::Error;
 pub use self::overrides::Overrides;
 
 /// Profiles in the order in which `list` shows them.
-const EMBEDDED: [(&str, &str); 10] = [
+const EMBEDDED: [(&str, &str); 11] = [
     ("headline", include_str!("../profiles/headline.toml")),
     ("quick", include_str!("../profiles/quick.toml")),
     ("steady", include_str!("../profiles/steady.toml")),
@@ -23,6 +23,7 @@ const EMBEDDED: [(&str, &str); 10] = [
     ("ramp", include_str!("../profiles/ramp.toml")),
     ("step", include_str!("../profiles/step.toml")),
     ("closed", include_str!("../profiles/closed.toml")),
+    ("first-wave", include_str!("../profiles/first-wave.toml")),
     (
         "articles-latency",
         include_str!("../profiles/articles-latency.toml"),
