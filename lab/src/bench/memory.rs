@@ -15,7 +15,7 @@ use super::server::Server;
 use super::{BenchError, Progress};
 use crate::backend::ledger::Ledger;
 use crate::backend::ledger::calendar::UnixMillis;
-use crate::backend::ledger::call::{AuthorizeCall, Caller, Options, Purpose, SentUsage};
+use crate::backend::ledger::call::{AuthorizeCall, Caller, Purpose, SentUsage};
 use crate::backend::ledger::usage::SentEntry;
 use crate::backend::population::load;
 use crate::collect::process_usage::of_process;
@@ -169,24 +169,18 @@ impl InProcess {
         load(documents.as_slice(), &ledger, |job| ledger.count(job, now))
             .map_err(BenchError::Population)?;
         let service = &population.services[0];
+        let caller = Caller {
+            provider_key: None,
+            service_token: Some(service.token.clone()),
+            service_id: Some(service.id.clone()),
+        };
         let call = |index| AuthorizeCall {
-            caller: Caller {
-                provider_key: None,
-                service_token: Some(service.token.clone()),
-                service_id: Some(service.id.clone()),
-            },
-            purpose: Purpose::AskAndCount,
-            oauth: None,
-            app_id: None,
             user_key: Some(population.application(index).credential.secret().to_owned()),
-            app_key: None,
-            referrer: None,
-            names_end_user: false,
             usage: SentUsage::Entries(vec![SentEntry {
                 metric: "items".to_owned(),
                 value: Some("1".to_owned()),
             }]),
-            options: Options::default(),
+            ..AuthorizeCall::of(caller.clone(), Purpose::AskAndCount)
         };
         Ok(Self {
             calls: (0..population.applications()).map(call).collect(),

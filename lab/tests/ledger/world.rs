@@ -89,20 +89,14 @@ pub(crate) fn ask(
     flat_usage: bool,
 ) -> AuthorizeCall {
     AuthorizeCall {
-        caller: caller(service),
-        purpose,
-        oauth: None,
         app_id: Some(application.to_owned()),
-        user_key: None,
-        app_key: None,
-        referrer: None,
-        names_end_user: false,
         usage: sent(usage),
         options: Options {
             flat_usage,
             limit_headers: true,
             ..Options::default()
         },
+        ..AuthorizeCall::of(caller(service), purpose)
     }
 }
 

@@ -107,6 +107,24 @@ pub struct AuthorizeCall {
     pub options: Options,
 }
 
+impl AuthorizeCall {
+    /// A call that names neither an application nor anything else; what it does is set by its fields.
+    pub fn of(caller: Caller, purpose: Purpose) -> Self {
+        Self {
+            caller,
+            purpose,
+            oauth: None,
+            app_id: None,
+            user_key: None,
+            app_key: None,
+            referrer: None,
+            names_end_user: false,
+            usage: SentUsage::Absent,
+            options: Options::default(),
+        }
+    }
+}
+
 /// One transaction of a report.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Transaction {

@@ -207,10 +207,11 @@ fn by_id(a: &str, b: &str) -> Ordering {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn catalogue(metrics: &[(&str, &str, Option<&str>)]) -> Catalogue {
+    /// A tree of metrics: each with its id, its name and the id of its parent.
+    pub(in super::super) fn tree(metrics: &[(&str, &str, Option<&str>)]) -> Catalogue {
         let mut catalogue = Catalogue::default();
         for (id, name, parent) in metrics {
             catalogue.put_metric(Metric {
@@ -234,7 +235,7 @@ mod tests {
 
     #[test]
     fn the_first_bad_entry_decides_and_its_value_comes_before_its_name() {
-        let tree = catalogue(&[("1", "hits", None)]);
+        let tree = tree(&[("1", "hits", None)]);
         let error = |usage| tree.check(&sent(usage)).expect_err("bad usage").to_string();
         assert_eq!(
             error(&[("nope", "x"), ("hits", "y")]),
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn white_space_around_a_name_is_dropped_and_the_last_of_two_entries_counts() {
-        let tree = catalogue(&[("1", "hits", None)]);
+        let tree = tree(&[("1", "hits", None)]);
         let checked = tree
             .check(&sent(&[(" hits\t", "1"), ("hits", "2")]))
             .expect("hits is a metric");
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn limits_come_by_metric_id_then_longest_period_and_only_for_metrics_that_exist() {
-        let mut tree = catalogue(&[("9", "nine", None), ("10", "ten", None)]);
+        let mut tree = tree(&[("9", "nine", None), ("10", "ten", None)]);
         for (metric, period) in [
             ("10", Period::Day),
             ("9", Period::Minute),
@@ -303,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_new_name_replaces_the_old_one() {
-        let mut tree = catalogue(&[("1", "old", None)]);
+        let mut tree = tree(&[("1", "old", None)]);
         tree.put_metric(Metric {
             id: "1".into(),
             name: "new".into(),

@@ -92,21 +92,9 @@ fn descendants(catalogue: &Catalogue, metric: &str) -> Vec<Arc<str>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalogue::Metric;
+    use super::super::catalogue::tests::tree;
     use super::super::usage::SentEntry;
     use super::*;
-
-    fn tree(metrics: &[(&str, &str, Option<&str>)]) -> Catalogue {
-        let mut catalogue = Catalogue::default();
-        for (id, name, parent) in metrics {
-            catalogue.put_metric(Metric {
-                id: (*id).into(),
-                name: (*name).into(),
-                parent: parent.map(Into::into),
-            });
-        }
-        catalogue
-    }
 
     fn search_tree() -> Catalogue {
         tree(&[

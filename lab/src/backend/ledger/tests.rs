@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::calendar::Period;
-use super::call::{Options, Purpose};
+use super::call::Purpose;
 use super::status::Denial;
 use super::usage::SentEntry;
 use super::*;
@@ -166,21 +166,14 @@ fn application() -> ApplicationEntry {
 }
 
 fn authorize_call() -> AuthorizeCall {
+    let caller = Caller {
+        provider_key: None,
+        service_token: Some("t".to_owned()),
+        service_id: Some("s".to_owned()),
+    };
     AuthorizeCall {
-        caller: Caller {
-            provider_key: None,
-            service_token: Some("t".to_owned()),
-            service_id: Some("s".to_owned()),
-        },
-        purpose: Purpose::Ask,
-        oauth: None,
         app_id: Some("a".to_owned()),
-        user_key: None,
-        app_key: None,
-        referrer: None,
-        names_end_user: false,
-        usage: SentUsage::Absent,
-        options: Options::default(),
+        ..AuthorizeCall::of(caller, Purpose::Ask)
     }
 }
 

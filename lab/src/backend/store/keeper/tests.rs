@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::super::{Contents, Pending};
 use super::*;
 use crate::backend::ledger::calendar::UnixMillis;
-use crate::backend::ledger::call::{AuthorizeCall, Caller, Options, Purpose, SentUsage};
+use crate::backend::ledger::call::{AuthorizeCall, Caller, Purpose, SentUsage};
 use crate::backend::ledger::counters::{CounterId, Totals};
 use crate::backend::ledger::journal::Record;
 use crate::backend::ledger::usage::{Amount, SentEntry};
@@ -177,20 +177,14 @@ impl Desk {
             metric: "hits".to_owned(),
             value: Some("1".to_owned()),
         };
+        let caller = Caller {
+            provider_key: Some("k".to_owned()),
+            ..Caller::default()
+        };
         let call = AuthorizeCall {
-            caller: Caller {
-                provider_key: Some("k".to_owned()),
-                ..Caller::default()
-            },
-            purpose: Purpose::AskAndCount,
-            oauth: None,
             app_id: Some("a".to_owned()),
-            user_key: None,
-            app_key: None,
-            referrer: None,
-            names_end_user: false,
             usage: SentUsage::Entries(vec![usage]),
-            options: Options::default(),
+            ..AuthorizeCall::of(caller, Purpose::AskAndCount)
         };
         let now = UnixMillis::from_millis(1_935_742_470_000);
         let ask = |ledger: &Ledger| ledger.authorize(&call, now);
