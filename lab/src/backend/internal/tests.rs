@@ -35,6 +35,16 @@ fn check(
     reply.body
 }
 
+#[track_caller]
+fn check_get(ledger: &Ledger, target: &str, status: u16, word: &str) -> Value {
+    check(ledger, "GET", target, Value::Null, status, word)
+}
+
+#[track_caller]
+fn check_delete(ledger: &Ledger, target: &str, status: u16, word: &str) -> Value {
+    check(ledger, "DELETE", target, Value::Null, status, word)
+}
+
 fn with_application() -> Ledger {
     let ledger = Ledger::default();
     let service = json!({"service": {"id": "1", "provider_key": "pk"}});
@@ -54,32 +64,11 @@ fn with_application() -> Ledger {
 #[test]
 fn paths_are_exact_and_ids_are_percent_decoded() {
     let ledger = with_application();
-    check(
-        &ledger,
-        "GET",
-        "/services/1/applications/a%2Fb",
-        Value::Null,
-        200,
-        "found",
-    );
-    check(
-        &ledger,
-        "GET",
-        "/services/1/applications/nope",
-        Value::Null,
-        404,
-        "not_found",
-    );
-    let unknown = check(
-        &ledger,
-        "GET",
-        "/services/1/applications/a%2Fb/",
-        Value::Null,
-        404,
-        "not_found",
-    );
+    check_get(&ledger, "/services/1/applications/a%2Fb", 200, "found");
+    check_get(&ledger, "/services/1/applications/nope", 404, "not_found");
+    let unknown = check_get(&ledger, "/services/1/applications/a%2Fb/", 404, "not_found");
     assert_eq!(unknown["error"], "Not found");
-    let unknown = check(&ledger, "GET", "/nope", Value::Null, 404, "not_found");
+    let unknown = check_get(&ledger, "/nope", 404, "not_found");
     assert_eq!(unknown["error"], "Not found");
 }
 
@@ -113,14 +102,7 @@ fn applications_are_made_once_and_keep_what_a_change_leaves_out() {
         200,
         "modified",
     );
-    let found = check(
-        &ledger,
-        "GET",
-        "/services/1/applications/a%2Fb",
-        Value::Null,
-        200,
-        "found",
-    );
+    let found = check_get(&ledger, "/services/1/applications/a%2Fb", 200, "found");
     assert_eq!(found["application"]["plan_id"], "5");
     assert_eq!(found["application"]["plan_name"], "Basic");
 }
@@ -144,23 +126,9 @@ fn a_batch_saves_what_it_can() {
         (&done["total"], &done["successful"], &done["failed"]),
         (&json!(2), &json!(1), &json!(1))
     );
-    let found = check(
-        &ledger,
-        "GET",
-        "/services/1/applications/key/u",
-        Value::Null,
-        200,
-        "found",
-    );
+    let found = check_get(&ledger, "/services/1/applications/key/u", 200, "found");
     assert_eq!(found["application"]["id"], "x");
-    let keys = check(
-        &ledger,
-        "GET",
-        "/services/1/applications/x/keys/",
-        Value::Null,
-        200,
-        "found",
-    );
+    let keys = check_get(&ledger, "/services/1/applications/x/keys/", 200, "found");
     assert_eq!(keys["application_keys"][0]["value"], "k");
 }
 
@@ -175,38 +143,10 @@ fn the_user_keys_of_a_removed_application_stay_without_it() {
         200,
         "modified",
     );
-    check(
-        &ledger,
-        "DELETE",
-        "/services/1/applications/a%2Fb",
-        Value::Null,
-        200,
-        "deleted",
-    );
-    check(
-        &ledger,
-        "GET",
-        "/services/1/applications/key/u",
-        Value::Null,
-        200,
-        "found",
-    );
-    check(
-        &ledger,
-        "DELETE",
-        "/services/1/applications/key/u",
-        Value::Null,
-        200,
-        "deleted",
-    );
-    let unknown = check(
-        &ledger,
-        "GET",
-        "/services/1/applications/key/u",
-        Value::Null,
-        404,
-        "not_found",
-    );
+    check_delete(&ledger, "/services/1/applications/a%2Fb", 200, "deleted");
+    check_get(&ledger, "/services/1/applications/key/u", 200, "found");
+    check_delete(&ledger, "/services/1/applications/key/u", 200, "deleted");
+    let unknown = check_get(&ledger, "/services/1/applications/key/u", 404, "not_found");
     assert_eq!(unknown["error"], "application key not found");
 }
 
@@ -228,17 +168,10 @@ fn referrer_filters_are_sorted_and_removed_by_base64() {
         ask(&ledger, "POST", path, json!({"referrer_filter": " "})).status,
         400
     );
-    let found = check(&ledger, "GET", path, Value::Null, 200, "found");
+    let found = check_get(&ledger, path, 200, "found");
     assert_eq!(found["referrer_filters"], json!(["a.*", "b.example"]));
-    check(
-        &ledger,
-        "DELETE",
-        &format!("{path}/YS4q"),
-        Value::Null,
-        200,
-        "deleted",
-    );
-    let found = check(&ledger, "GET", path, Value::Null, 200, "found");
+    check_delete(&ledger, &format!("{path}/YS4q"), 200, "deleted");
+    let found = check_get(&ledger, path, 200, "found");
     assert_eq!(found["referrer_filters"], json!(["b.example"]));
 }
 
@@ -265,14 +198,7 @@ fn tokens_are_saved_all_or_none() {
         200,
         "found",
     );
-    let found = check(
-        &ledger,
-        "GET",
-        "/service_tokens/t/1/provider_key",
-        Value::Null,
-        200,
-        "found",
-    );
+    let found = check_get(&ledger, "/service_tokens/t/1/provider_key", 200, "found");
     assert_eq!(found["provider_key"], "pk");
 }
 
@@ -297,7 +223,7 @@ fn limits_and_metrics_can_come_before_their_service() {
         400,
         "error",
     );
-    let found = check(&ledger, "GET", path, Value::Null, 200, "found");
+    let found = check_get(&ledger, path, 200, "found");
     assert_eq!(found["usagelimit"]["day"], 100);
     check(
         &ledger,
@@ -307,44 +233,26 @@ fn limits_and_metrics_can_come_before_their_service() {
         201,
         "created",
     );
-    check(&ledger, "DELETE", path, Value::Null, 200, "deleted");
-    check(&ledger, "DELETE", path, Value::Null, 200, "deleted");
-    check(&ledger, "GET", path, Value::Null, 404, "not_found");
+    check_delete(&ledger, path, 200, "deleted");
+    check_delete(&ledger, path, 200, "deleted");
+    check_get(&ledger, path, 404, "not_found");
 }
 
 #[test]
 fn pages_of_errors_are_positive() {
     let ledger = with_application();
-    check(
+    check_get(&ledger, "/services/1/errors/", 200, "found");
+    check_get(
         &ledger,
-        "GET",
-        "/services/1/errors/",
-        Value::Null,
-        200,
-        "found",
-    );
-    check(
-        &ledger,
-        "GET",
         "/services/1/errors/?page=2&per_page=5",
-        Value::Null,
         200,
         "found",
     );
-    check(
+    check_get(
         &ledger,
-        "GET",
         "/services/1/errors/?per_page=0",
-        Value::Null,
         400,
         "bad_request",
     );
-    check(
-        &ledger,
-        "GET",
-        "/services/2/errors/",
-        Value::Null,
-        404,
-        "not_found",
-    );
+    check_get(&ledger, "/services/2/errors/", 404, "not_found");
 }
