@@ -1,17 +1,7 @@
 //! A backend that keeps its state in Redis, against real servers.
 
-#[path = "golden/case.rs"]
-mod case;
-#[path = "golden/client.rs"]
-mod client;
-#[path = "golden/compare.rs"]
-mod compare;
-#[path = "golden/moment.rs"]
-mod moment;
-#[path = "golden/replay.rs"]
-mod replay;
-#[path = "golden/state.rs"]
-mod state;
+#[path = "golden/mod.rs"]
+mod golden;
 
 #[path = "store/backend.rs"]
 mod backend;
@@ -23,6 +13,7 @@ mod redis_server;
 mod same_answers;
 
 use backend::Running;
+use golden::replay;
 use redis_server::RedisServer;
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::case::{InternalRequest, PublicRequest};
+use super::case::{InternalRequest, PublicRequest};
 
 /// User and password of the internal API.
 pub(crate) const CREDENTIALS: &str = "golden:cases";

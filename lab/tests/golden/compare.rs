@@ -4,9 +4,9 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::Value;
 
-use crate::case::Expectation;
-use crate::client::Answer;
-use crate::moment::Moment;
+use super::case::Expectation;
+use super::client::Answer;
+use super::moment::Moment;
 
 /// Every difference, in words.
 pub(crate) fn differences(expected: &Expectation, answer: &Answer, moment: Moment) -> Vec<String> {

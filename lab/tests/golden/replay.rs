@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::case::{self, Case, Step};
-use crate::client::Client;
-use crate::moment::Moment;
-use crate::{compare, state};
+use super::case::{self, Case, Step};
+use super::client::Client;
+use super::moment::Moment;
+use super::{compare, state};
 
 /// Cases that the backend does not answer yet, each with the reason. The test fails when one of
 /// them starts to pass, and when any other fails.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::case::InternalRequest;
-use crate::client::Client;
+use super::case::InternalRequest;
+use super::client::Client;
 
 pub(crate) async fn apply(client: &mut Client, state: &Value) {
     for service in list(state, "services") {

@@ -5,17 +5,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::StatusCode;
+use lab::backend::Backend;
 use lab::backend::store::StoreError;
 use lab::backend::store::redis::RedisStore;
-use lab::backend::{Backend, InternalAuth};
-use lab::http_server;
 use lab::precise_timer::PreciseTimer;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::case::{InternalRequest, PublicRequest};
-use crate::client::{CREDENTIALS, Client};
+use crate::golden::case::{InternalRequest, PublicRequest};
+use crate::golden::client::Client;
+use crate::golden::{auth, listen};
 
 /// A backend with a client of it.
 pub(crate) struct Running {
@@ -30,10 +30,6 @@ pub(crate) async fn try_with_store(url: &str) -> Result<Arc<Backend>, StoreError
     Backend::with_store(auth(), PreciseTimer::start(), store).await
 }
 
-fn auth() -> InternalAuth {
-    InternalAuth::parse(CREDENTIALS).expect("a user and a password")
-}
-
 impl Running {
     pub(crate) async fn with_store(url: &str) -> Self {
         let backend = try_with_store(url).await.expect("the store answers");
@@ -45,11 +41,7 @@ impl Running {
     }
 
     async fn start(backend: Arc<Backend>) -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = http_server::bind(any)
-            .await
-            .expect("a free port on loopback");
-        let address = listener.local_addr().expect("the listener is bound");
+        let (listener, address) = listen().await;
         let (end, ended) = oneshot::channel();
         let ended: Pin<Box<dyn Future<Output = ()> + Send>> =
             Box::pin(async move { drop(ended.await) });
