@@ -149,14 +149,8 @@ async fn a_client_that_goes_away_in_the_middle_disturbs_nobody() {
 async fn slow_heads_are_cut_off_while_others_are_served() {
     let server = Server::start(short()).await;
     let mut neighbour = Neighbour::connect(&server).await;
-    let mut hostile = Vec::new();
-    for _ in 0..100 {
-        let mut client = server.connect().await;
-        client
-            .send(b"GET /transactions/authorize.xml HTTP/1.1\r\nHo")
-            .await;
-        hostile.push(client);
-    }
+    let head = b"GET /transactions/authorize.xml HTTP/1.1\r\nHo";
+    let mut hostile = server.many_that_send(head).await;
     neighbour.calls(200).await;
     for client in &mut hostile {
         assert!(
@@ -177,14 +171,8 @@ async fn slow_heads_are_cut_off_while_others_are_served() {
 async fn slow_bodies_are_given_up_while_others_are_served() {
     let server = Server::start(short()).await;
     let mut neighbour = Neighbour::connect(&server).await;
-    let mut hostile = Vec::new();
-    for _ in 0..100 {
-        let mut client = server.connect().await;
-        client
-            .send(&post("Content-Length: 100\r\n", b"transactions"))
-            .await;
-        hostile.push(client);
-    }
+    let half = post("Content-Length: 100\r\n", b"transactions");
+    let mut hostile = server.many_that_send(&half).await;
     neighbour.calls(200).await;
     for client in &mut hostile {
         let answer = client.answer().await.expect("there is an answer");

@@ -45,6 +45,17 @@ impl Server {
             .expect("the backend listens");
         Client(BufReader::new(stream))
     }
+
+    /// A hundred clients that sent the same bytes and wait.
+    pub(crate) async fn many_that_send(&self, bytes: &[u8]) -> Vec<Client> {
+        let mut clients = Vec::new();
+        for _ in 0..100 {
+            let mut client = self.connect().await;
+            client.send(bytes).await;
+            clients.push(client);
+        }
+        clients
+    }
 }
 
 /// A client with one connection.
