@@ -11,6 +11,7 @@ use crate::format::{count, rate};
 use crate::story;
 use crate::table::Table;
 
+mod counts;
 mod cpu;
 mod decisions;
 mod headline;

@@ -1,11 +1,12 @@
 //! How requests were decided over time: from the cache, by asking the backend, or refused.
 
+use super::counts::{counted, push_numbers};
 use super::{Chart, Words, compose, left_out};
 use crate::draw::ink::Ink;
-use crate::draw::panels::{self, Panel, Series, Stack, Style};
+use crate::draw::panels::{self, Panel, Stack, Style};
 use crate::draw::scale::Scale;
 use crate::draw::ticks::{self, Tick};
-use crate::facts::{CountPoint, Facts, Scenario};
+use crate::facts::{Facts, Scenario};
 use crate::format::{count, list, number, percent, round_rate};
 use crate::story;
 use crate::table::Table;
@@ -120,15 +121,7 @@ fn stack(facts: &Facts, deciding: &[&Scenario]) -> Stack {
 }
 
 fn panel(scenario: &Scenario, step_s: f64) -> Panel {
-    let steps = |label, ink, style, value: fn(&CountPoint) -> f64| Series {
-        label,
-        ink,
-        style,
-        points: panels::steps(
-            scenario.counts.iter().map(|p| (p.start_s, value(p))),
-            step_s,
-        ),
-    };
+    let steps = counted(scenario, step_s);
     Panel {
         name: scenario.name().to_owned(),
         ink: scenario.ink,
@@ -173,8 +166,7 @@ fn table(deciding: &[&Scenario]) -> Table {
                 point.denied,
                 point.backend_calls,
             ];
-            let name = std::iter::once(scenario.name().to_owned());
-            table.push(name.chain(numbers.map(number)));
+            push_numbers(&mut table, scenario, numbers);
         }
     }
     table

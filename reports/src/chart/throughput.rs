@@ -1,12 +1,13 @@
 //! Whether the offered load was sent and answered.
 
+use super::counts::{counted, push_numbers};
 use super::{Chart, Words, compose};
 use crate::draw::ink::Ink;
 use crate::draw::panels::{self, Panel, Series, Stack, Style};
 use crate::draw::scale::Scale;
 use crate::draw::ticks;
 use crate::facts::{CountPoint, Facts, Scenario};
-use crate::format::{errors, list, number, rate, round_rate};
+use crate::format::{errors, list, rate, round_rate};
 use crate::table::Table;
 
 /// Share of the offered rate that counts as having kept it.
@@ -87,15 +88,7 @@ fn describe(scenario: &Scenario) -> String {
 }
 
 fn panel(scenario: &Scenario, step_s: f64) -> Panel {
-    let steps = |label, ink, style, value: fn(&CountPoint) -> f64| Series {
-        label,
-        ink,
-        style,
-        points: panels::steps(
-            scenario.counts.iter().map(|p| (p.start_s, value(p))),
-            step_s,
-        ),
-    };
+    let steps = counted(scenario, step_s);
     let middle = |point: &CountPoint| (point.start_s + step_s / 2.0, Some(point.errors));
     let failures = Series {
         label: "errors",
@@ -142,8 +135,7 @@ fn table(facts: &Facts) -> Table {
                 point.ok,
                 point.errors,
             ];
-            let name = std::iter::once(scenario.name().to_owned());
-            table.push(name.chain(numbers.map(number)));
+            push_numbers(&mut table, scenario, numbers);
         }
     }
     table
