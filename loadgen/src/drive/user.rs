@@ -116,13 +116,8 @@ impl User<'_> {
             let Some(ticket) = self.shared.tickets.take(Duration::ZERO) else {
                 break;
             };
-            self.shared.recorder.offer(self.shard, ticket.intended);
             // Put together while there is time, so that this is not part of the send's delay.
-            let request = self
-                .shared
-                .requests
-                .request(self.shared.mix.choose(ticket.n))
-                .ok();
+            let request = self.offer(&ticket);
             if !self.until(started + ticket.intended).await {
                 self.shared.recorder.withdraw(self.shard, ticket.intended);
                 break;
@@ -145,12 +140,7 @@ impl User<'_> {
             let Some(ticket) = self.shared.tickets.take(started.elapsed()) else {
                 break;
             };
-            self.shared.recorder.offer(self.shard, ticket.intended);
-            let request = self
-                .shared
-                .requests
-                .request(self.shared.mix.choose(ticket.n))
-                .ok();
+            let request = self.offer(&ticket);
             self.send(started, ticket, request).await;
         }
     }
@@ -172,6 +162,13 @@ impl User<'_> {
             () = self.shared.timer.sleep_until(due) => true,
             () = self.shared.stop.raised() => false,
         }
+    }
+
+    /// Says that a request is due, and puts it together.
+    fn offer(&self, ticket: &Ticket) -> Option<(Request, Expect)> {
+        self.shared.recorder.offer(self.shard, ticket.intended);
+        let choice = self.shared.mix.choose(ticket.n);
+        self.shared.requests.request(choice).ok()
     }
 
     async fn send(&self, started: Instant, ticket: Ticket, request: Option<(Request, Expect)>) {
