@@ -34,28 +34,13 @@ pub enum IdError {
 /// longer text cannot be one and would only cost memory.
 pub const MAX_ID_BYTES: usize = 255;
 
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
+/// What ids and secrets have alike: how they are checked, read and written.
+macro_rules! checked {
+    ($name:ident, $kind:literal) => {
         impl $name {
             /// Checks `raw`: not blank, at most [`MAX_ID_BYTES`].
             pub fn parse(raw: &str) -> Result<Self, IdError> {
                 check(raw, $kind).map(|()| Self(raw.to_owned()))
-            }
-
-            /// The text as it was given.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
             }
         }
 
@@ -75,6 +60,30 @@ macro_rules! id {
     };
 }
 
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        checked!($name, $kind);
+
+        impl $name {
+            /// The text as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
@@ -82,12 +91,9 @@ macro_rules! secret {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
-        impl $name {
-            /// Checks `raw`: not blank, at most [`MAX_ID_BYTES`].
-            pub fn parse(raw: &str) -> Result<Self, IdError> {
-                check(raw, $kind).map(|()| Self(raw.to_owned()))
-            }
+        checked!($name, $kind);
 
+        impl $name {
             /// The secret itself, for the wire and for nothing else.
             pub fn expose(&self) -> &str {
                 &self.0
@@ -97,20 +103,6 @@ macro_rules! secret {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(concat!(stringify!($name), "(redacted)"))
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = IdError;
-
-            fn try_from(raw: String) -> Result<Self, IdError> {
-                check(&raw, $kind).map(|()| Self(raw))
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
             }
         }
     };
