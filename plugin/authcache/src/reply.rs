@@ -221,17 +221,22 @@ mod tests {
         assert_eq!(statuses, expected);
     }
 
-    #[test]
-    fn a_denial_for_limits_says_when_to_come_back() {
-        let denial = Denial {
+    /// A denial for a limit of 10 whose window ends in so many seconds.
+    fn over_a_limit(reset_s: Option<u64>) -> Denial {
+        Denial {
             kind: DenialKind::Limits,
-            retry_after_s: Some(17),
+            retry_after_s: reset_s,
             rate_limit: Some(RateLimit {
                 limit: 10,
                 remaining: 0,
-                reset_s: Some(17),
+                reset_s,
             }),
-        };
+        }
+    }
+
+    #[test]
+    fn a_denial_for_limits_says_when_to_come_back() {
+        let denial = over_a_limit(Some(17));
         let reply = LocalReply::denial(&denial, &CacheSettings::default());
         assert_eq!(header(&reply, "retry-after"), Some("17"));
         assert_eq!(header(&reply, "ratelimit-limit"), Some("10"));
@@ -241,15 +246,7 @@ mod tests {
 
     #[test]
     fn a_limit_for_ever_has_no_reset() {
-        let denial = Denial {
-            kind: DenialKind::Limits,
-            retry_after_s: None,
-            rate_limit: Some(RateLimit {
-                limit: 10,
-                remaining: 0,
-                reset_s: None,
-            }),
-        };
+        let denial = over_a_limit(None);
         let reply = LocalReply::denial(&denial, &CacheSettings::default());
         assert_eq!(header(&reply, "retry-after"), None);
         assert_eq!(header(&reply, "ratelimit-reset"), None);
@@ -262,15 +259,7 @@ mod tests {
         settings.headers.rate_limit = RateLimitHeaders::Off;
         settings.headers.retry_after = false;
         settings.headers.reason = false;
-        let denial = Denial {
-            kind: DenialKind::Limits,
-            retry_after_s: Some(17),
-            rate_limit: Some(RateLimit {
-                limit: 10,
-                remaining: 0,
-                reset_s: Some(17),
-            }),
-        };
+        let denial = over_a_limit(Some(17));
         let reply = LocalReply::denial(&denial, &settings);
         let names: Vec<_> = reply.headers.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["content-type"]);

@@ -25,6 +25,12 @@ fn backend(limits: &[(&'static str, Period, u64)], delay_ms: u64) -> Backend {
     backend
 }
 
+/// A world in which the hits of each application are limited.
+fn limited(cache: &str, workers: u64, (period, hits): (Period, u64), delay_ms: u64) -> World {
+    let backend = backend(&[("hits", period, hits)], delay_ms);
+    World::new(&settings(cache), workers, backend)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -66,11 +72,7 @@ proptest! {
 
 #[test]
 fn a_hit_needs_no_shared_memory_and_few_calls_are_made() {
-    let mut world = World::new(
-        &settings(BALANCED),
-        2,
-        backend(&[("hits", Period::Day, 1_000_000)], 50),
-    );
+    let mut world = limited(BALANCED, 2, (Period::Day, 1_000_000), 50);
     for n in 0..20_000_usize {
         world.send(n % 2, "/hits?user_key=ada");
         world.run(2);
@@ -85,11 +87,7 @@ fn a_hit_needs_no_shared_memory_and_few_calls_are_made() {
 #[test]
 fn a_cold_spike_is_one_call_and_every_request_is_counted() {
     for mode in [STRICT, BALANCED] {
-        let mut world = World::new(
-            &settings(mode),
-            4,
-            backend(&[("hits", Period::Day, 300)], 50),
-        );
+        let mut world = limited(mode, 4, (Period::Day, 300), 50);
         for n in 0..500 {
             world.send(n % 4, "/hits?user_key=ada");
         }
@@ -104,11 +102,7 @@ fn a_cold_spike_is_one_call_and_every_request_is_counted() {
 
 #[test]
 fn a_limit_of_one_admits_one_over_all_workers() {
-    let mut world = World::new(
-        &settings(STRICT),
-        4,
-        backend(&[("hits", Period::Day, 1)], 200),
-    );
+    let mut world = limited(STRICT, 4, (Period::Day, 1), 200);
     for n in 0..40 {
         world.send(n % 4, "/hits?user_key=ada");
         world.run(17);
@@ -118,11 +112,7 @@ fn a_limit_of_one_admits_one_over_all_workers() {
 
 #[test]
 fn an_exhausted_application_costs_neither_calls_nor_leases() {
-    let mut world = World::new(
-        &settings(BALANCED),
-        1,
-        backend(&[("hits", Period::Day, 5)], 0),
-    );
+    let mut world = limited(BALANCED, 1, (Period::Day, 5), 0);
     for _ in 0..5 {
         assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
     }
@@ -141,11 +131,7 @@ fn an_exhausted_application_costs_neither_calls_nor_leases() {
 
 #[test]
 fn a_raised_limit_is_noticed_within_a_probe() {
-    let mut world = World::new(
-        &settings(BALANCED),
-        1,
-        backend(&[("hits", Period::Day, 1)], 0),
-    );
+    let mut world = limited(BALANCED, 1, (Period::Day, 1), 0);
     assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
     world.backend.limits = vec![("hits", Period::Day, 2)];
     let mut waited = 0;
@@ -158,11 +144,7 @@ fn a_raised_limit_is_noticed_within_a_probe() {
 
 #[test]
 fn the_next_window_begins_without_a_call() {
-    let mut world = World::new(
-        &settings(STRICT),
-        2,
-        backend(&[("hits", Period::Minute, 3)], 0),
-    );
+    let mut world = limited(STRICT, 2, (Period::Minute, 3), 0);
     for n in 0..10 {
         world.ask(n % 2, "/hits?user_key=ada");
         world.run(150);
@@ -184,11 +166,7 @@ fn the_next_window_begins_without_a_call() {
 
 #[test]
 fn wrong_keys_and_suspended_applications_are_denied_as_ever() {
-    let mut world = World::new(
-        &settings(BALANCED),
-        2,
-        backend(&[("hits", Period::Day, 100)], 0),
-    );
+    let mut world = limited(BALANCED, 2, (Period::Day, 100), 0);
     let right = "/hits?app_id=app&app_key=secret";
     assert_eq!(world.ask(0, right), Fate::Admitted);
     assert_eq!(
@@ -216,11 +194,7 @@ fn wrong_keys_and_suspended_applications_are_denied_as_ever() {
 
 #[test]
 fn contention_that_is_never_won_asks_the_backend_and_loses_nothing() {
-    let mut world = World::new(
-        &settings(STRICT),
-        2,
-        backend(&[("hits", Period::Day, 1_000)], 20),
-    );
+    let mut world = limited(STRICT, 2, (Period::Day, 1_000), 20);
     world.ask(0, "/hits?user_key=ada");
     world.shared.refuse_next(u32::MAX);
     for n in 0..20 {
@@ -236,11 +210,7 @@ fn contention_that_is_never_won_asks_the_backend_and_loses_nothing() {
 
 #[test]
 fn usage_is_kept_while_the_sync_side_is_away() {
-    let mut world = World::new(
-        &settings(STRICT),
-        2,
-        backend(&[("hits", Period::Day, 200)], 20),
-    );
+    let mut world = limited(STRICT, 2, (Period::Day, 200), 20);
     world.ask(0, "/hits?user_key=ada");
     world.sync_is_up = false;
     for n in 0..300 {
@@ -255,11 +225,7 @@ fn usage_is_kept_while_the_sync_side_is_away() {
 
 #[test]
 fn leases_of_a_worker_that_is_gone_are_reported_as_used() {
-    let mut world = World::new(
-        &settings(STRICT),
-        2,
-        backend(&[("hits", Period::Day, 80)], 20),
-    );
+    let mut world = limited(STRICT, 2, (Period::Day, 80), 20);
     for n in 0..10 {
         world.ask(n % 2, "/hits?user_key=ada");
     }
