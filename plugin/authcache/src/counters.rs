@@ -82,13 +82,16 @@ pub enum Counter {
     OvershootUnits,
     /// Units that workers held when they were gone, and that are reported as used.
     UsageBuried,
+    /// Requests about unknown applications that were answered without a call, because too many such
+    /// calls were refused.
+    UnknownWithheld,
     /// Starts of a VM.
     VmStarts,
 }
 
 impl Counter {
     /// Every counter in the order of their numbers.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Hits,
         Self::Misses,
         Self::Admitted,
@@ -125,6 +128,7 @@ impl Counter {
         Self::Overshoots,
         Self::OvershootUnits,
         Self::UsageBuried,
+        Self::UnknownWithheld,
         Self::VmStarts,
     ];
 
@@ -182,6 +186,7 @@ impl Counter {
             Self::Overshoots => "tollgate_overshoots",
             Self::OvershootUnits => "tollgate_overshoot_units",
             Self::UsageBuried => "tollgate_usage_buried",
+            Self::UnknownWithheld => "tollgate_unknown_withheld",
             Self::VmStarts => "tollgate_vm_starts",
         }
     }

@@ -50,6 +50,10 @@ pub struct StreamId(pub u32);
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct FlightId(pub u64);
 
+/// How many seconds' worth of questions about unknown applications a worker may have under way, or
+/// may have had refused in a row: a cold start asks about many at once.
+const STRANGERS_BURST_S: u64 = 10;
+
 /// Most requests of one worker that wait for the backend. More are treated as an outage.
 pub const MAX_WAITING: usize = 10_000;
 
@@ -121,10 +125,15 @@ impl FilterFlow {
         };
         let services = settings.services.iter().map(&mut register).collect();
         worker.bound(settings.cache.memory);
-        let rate = strangers_per_second(&settings);
+        let rate = per_worker(&settings, settings.cache.calls_per_second);
+        worker
+            .strange_keys
+            .get_or_insert_with(|| TokenBucket::new(rate, now))
+            .set_rate(rate);
+        let rate = per_worker(&settings, settings.cache.unknown_calls_per_second);
         worker
             .strangers
-            .get_or_insert_with(|| TokenBucket::new(rate, now))
+            .get_or_insert_with(|| TokenBucket::of_seconds(STRANGERS_BURST_S, rate, now))
             .set_rate(rate);
         Self {
             settings,
@@ -308,7 +317,7 @@ impl FilterFlow {
 
     /// Lets a request wait: for the call that its application already waits for if it may `share` one,
     /// else for a call of its own. That one counts by itself, so with leases there has to be room
-    /// for it.
+    /// for it. Calls about applications that nobody vouches for are rationed.
     fn depart(
         &mut self,
         worker: &mut WorkerState,
@@ -323,7 +332,17 @@ impl FilterFlow {
         let asked = Asked::of(served, &credential, &waiter.question.usage);
         if share && why == Why::Unknown {
             let application = (asked.hash, asked.key.to_owned());
+            let is_new = !self.flights.has(&application);
+            let is_stranger = is_new && !worker.knows(asked.application());
+            let took_leave = is_stranger && worker.may_ask_about_stranger(now);
+            if is_stranger && !took_leave && !leases::is_known(worker, served, &asked) {
+                worker.counters.one(Counter::UnknownWithheld);
+                return Err(DenialKind::Backend.into());
+            }
             let flight = self.flights.board(Some(application), waiter, now);
+            if took_leave {
+                self.flights.mark_stranger(flight);
+            }
             self.waiting.insert(stream, flight);
             return Ok(());
         }
@@ -462,8 +481,8 @@ fn kind_of(error: CredentialError) -> DenialKind {
     }
 }
 
-/// How often a second one worker asks for application keys that it does not know.
-fn strangers_per_second(settings: &Settings) -> u64 {
+/// A worker's share of what all of them may do in a second, as far as their number is known.
+fn per_worker(settings: &Settings, per_second: u32) -> u64 {
     let workers = settings.cache.workers_hint.unwrap_or(1).max(1);
-    u64::from(settings.cache.calls_per_second.div_ceil(workers))
+    u64::from(per_second.div_ceil(workers))
 }

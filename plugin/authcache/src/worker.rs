@@ -52,6 +52,9 @@ pub struct WorkerState {
     /// What was counted since it was last published.
     pub counters: Counters,
     pub(crate) rng: Rng,
+    /// Questions about application keys that nobody vouches for.
+    pub(crate) strange_keys: Option<TokenBucket>,
+    /// Questions about applications that nobody vouches for.
     pub(crate) strangers: Option<TokenBucket>,
     pub(crate) demands: Vec<Demand>,
     pub(crate) digests: DigestMemo,
@@ -106,6 +109,7 @@ impl WorkerState {
             table: UsageTable::default(),
             counters,
             rng: Rng::new(seeds.jitter),
+            strange_keys: None,
             strangers: None,
             demands: Vec::new(),
             digests: DigestMemo::new(seeds.hash),
@@ -189,9 +193,29 @@ impl WorkerState {
     pub(crate) fn may_ask(&mut self, about_strange_key: bool, now: UnixMillis) -> bool {
         !about_strange_key
             || self
-                .strangers
+                .strange_keys
                 .as_mut()
                 .is_some_and(|bucket| bucket.take(now))
+    }
+
+    /// Whether anything is recorded of an application, however old.
+    pub(crate) fn knows(&self, (hash, key): (u64, KeyRef<'_>)) -> bool {
+        self.records.peek(hash, |known| known.is(key)).is_some()
+            || self.leased.peek(hash, |known| known.is(key)).is_some()
+    }
+
+    /// Takes leave to ask about an application that nobody vouches for: whoever makes up credentials
+    /// could ask about any number of them.
+    pub(crate) fn may_ask_about_stranger(&mut self, now: UnixMillis) -> bool {
+        let bucket = self.strangers.as_mut();
+        bucket.is_some_and(|bucket| bucket.take(now))
+    }
+
+    /// The application exists, or nobody was asked: that leave is not used up.
+    pub(crate) fn stranger_is_welcome(&mut self) {
+        if let Some(bucket) = &mut self.strangers {
+            bucket.give_back();
+        }
     }
 
     /// A number that no total of an earlier record exceeds.

@@ -41,6 +41,7 @@ const VALID: &str = r#"{
     "settle_delay": "300ms",
     "clock_skew": "1s",
     "calls_per_second": 100,
+    "unknown_calls_per_second": 50,
     "headers": {"rate_limit": "draft", "retry_after": true, "reason": true},
     "no_match_status": 404,
     "log_level": "info"
@@ -574,6 +575,12 @@ fn impossible_settings_of_the_cache_are_named() {
         "\"calls_per_second\": 100",
         "\"calls_per_second\": 0",
         "cache.calls_per_second",
+        &["`0`"],
+    );
+    check(
+        "\"unknown_calls_per_second\": 50",
+        "\"unknown_calls_per_second\": 0",
+        "cache.unknown_calls_per_second",
         &["`0`"],
     );
     check(

@@ -125,6 +125,78 @@ fn strange_keys_of_a_known_application_are_rationed() {
 }
 
 #[test]
+fn credentials_that_nobody_has_are_rationed_and_applications_are_not() {
+    for mode in ["fast", "balanced"] {
+        let cache = format!(r#"{{"mode":"{mode}","unknown_calls_per_second":5}}"#);
+        let mut world = world(&cache, HITS_10);
+        assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
+        let (calls, start) = (world.backend.calls(), world.now);
+        let mut withheld = 0;
+        for n in 0..5_000 {
+            match world.ask(0, &format!("/hits?user_key=guess{n}")) {
+                Fate::Denied(503) => withheld += 1,
+                fate => assert_eq!(fate, Fate::Denied(403)),
+            }
+            world.run(1);
+        }
+        assert_eq!(world.count(Counter::UnknownWithheld), withheld);
+        let seconds = world.now.ms_since(start) / 1_000;
+        // Ten seconds' worth at once, then the rate; reports and refreshes of a known one beside it.
+        let asked = world.count(Counter::DeniedCredentials);
+        assert!(asked <= 50 + 5 * (seconds + 1), "{asked} in {seconds} s");
+        assert!(world.backend.calls() - calls <= asked + 10, "{mode}");
+        // A known application is served, from its record and beyond the end of its life.
+        assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
+        world.run(310_000);
+        for n in 0..200 {
+            world.ask(0, &format!("/hits?user_key=later{n}"));
+        }
+        assert_eq!(world.ask(0, "/hits?user_key=nobody"), Fate::Denied(503));
+        assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted, "{mode}");
+    }
+}
+
+#[test]
+fn an_application_that_another_worker_knows_does_not_wait_behind_a_flood() {
+    let cache = r#"{"mode":"balanced","unknown_calls_per_second":1}"#;
+    let mut backend = Backend::new(HITS_10);
+    for key in ["ada", "bob"] {
+        backend.add(key, &[]);
+    }
+    let mut world = World::new(&settings(cache), 2, backend);
+    assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
+    for n in 0..20 {
+        world.ask(1, &format!("/hits?user_key=guess{n}"));
+    }
+    // Nobody knows bob yet.
+    assert_eq!(world.ask(1, "/hits?user_key=bob"), Fate::Denied(503));
+    assert_eq!(world.ask(1, "/hits?user_key=ada"), Fate::Admitted);
+    world.run(1_100);
+    assert_eq!(world.ask(1, "/hits?user_key=bob"), Fate::Admitted);
+}
+
+#[test]
+fn a_cold_start_with_many_applications_takes_no_leave() {
+    for mode in ["fast", "strict"] {
+        let cache = format!(r#"{{"mode":"{mode}","unknown_calls_per_second":2}}"#);
+        let mut world = world(&cache, HITS_10);
+        for n in 0..500 {
+            world.backend.add(&format!("user{n}"), &[]);
+        }
+        // As many at a time as the bucket holds; each is found to exist.
+        for n in 0..500 {
+            world.send(0, &format!("/hits?user_key=user{n}"));
+            if n % 20 == 19 {
+                world.run(20);
+            }
+        }
+        world.run(100);
+        assert_eq!(world.admitted(), 500, "{mode}");
+        assert_eq!(world.count(Counter::UnknownWithheld), 0, "{mode}");
+    }
+}
+
+#[test]
 fn a_user_key_is_no_app_id() {
     let mut world = world("{}", HITS_10);
     assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
@@ -364,26 +436,6 @@ fn what_no_answer_is_needed_for_is_denied_at_once() {
     }
     assert_eq!(worker.counters.value(Counter::Denied), 4);
     assert!(flow.next_callout(&mut worker, NOW).is_none());
-}
-
-#[test]
-fn random_keys_neither_fill_memory_nor_push_real_applications_out() {
-    let cache = r#"{"memory":{"applications":10,"negative":100}}"#;
-    let mut world = world(cache, HITS_10);
-    assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
-    let unknown = answer(404, r#"<error code="user_key_invalid">no</error>"#);
-    let (flow, worker) = &mut world.workers[0];
-    for n in 0..20_000 {
-        let path = format!("/hits?user_key=random{n}");
-        flow.on_request(worker, &get(&path), StreamId(n), NOW);
-        let (flight, _) = flow.next_callout(worker, NOW).expect("a miss");
-        flow.on_outcome(worker, flight, &unknown, NOW);
-    }
-    assert_eq!(flow.waiting(), 0);
-    assert_eq!(worker.applications(), 1);
-    let calls = world.backend.calls();
-    assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
-    assert_eq!(world.backend.calls(), calls);
 }
 
 #[test]

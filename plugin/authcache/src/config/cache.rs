@@ -35,6 +35,8 @@ pub struct CacheSettings {
     pub headers: Headers,
     /// The budget of backend calls.
     pub calls_per_second: u32,
+    /// How often the backend is asked in a second about applications that turn out not to exist.
+    pub unknown_calls_per_second: u32,
     /// How many workers there are; `None` when that is not known.
     pub workers_hint: Option<u32>,
     /// How long the backend takes to count a report.
@@ -228,6 +230,7 @@ impl Default for CacheSettings {
             memory: Memory::default(),
             headers: Headers::default(),
             calls_per_second: 100,
+            unknown_calls_per_second: 100,
             workers_hint: None,
             settle_delay_ms: 300,
             clock_skew_ms: 1_000,

@@ -34,7 +34,7 @@ pub enum ConfigError {
 }
 
 /// Settings of the `cache` object. At the top level they are in the wrong place.
-const CACHE_SETTINGS: [&str; 22] = [
+const CACHE_SETTINGS: [&str; 23] = [
     "mode",
     "gateways",
     "gateway_index",
@@ -50,6 +50,7 @@ const CACHE_SETTINGS: [&str; 22] = [
     "settle_delay",
     "clock_skew",
     "calls_per_second",
+    "unknown_calls_per_second",
     "headers",
     "sync",
     "decision_record",

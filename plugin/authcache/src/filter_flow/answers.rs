@@ -48,6 +48,9 @@ impl FilterFlow {
         let reply = outcome.reply();
         let kind = self.kind_of(&flight);
         count_call(worker, kind, &reply);
+        if flight.is_stranger && !matches!(reply, Reply::Refused(..)) {
+            worker.stranger_is_welcome();
+        }
         self.settle_charge(worker, &mut flight, outcome, &reply, now);
         self.pass_on(worker, &flight, &reply);
         let (first, others) = self.learn(worker, &flight, kind, &reply, now);

@@ -38,6 +38,8 @@ pub(super) struct Flight {
     pub(super) prepays: Option<u64>,
     /// What the call uses, noted in the slot.
     pub(super) charged: Charged,
+    /// Whether nobody vouched for the application, so that the call took leave.
+    pub(super) is_stranger: bool,
     /// Until when the answer of another worker is awaited.
     abroad_until: Option<UnixMillis>,
     shared_as: Option<(u64, CacheKey)>,
@@ -78,6 +80,18 @@ impl Flights {
             return id;
         }
         self.start(application, waiter, now)
+    }
+
+    /// Whether an application has a call that more requests may join.
+    pub(super) fn has(&self, application: &(u64, CacheKey)) -> bool {
+        self.find_shared(application).is_some()
+    }
+
+    /// Nobody vouches for the application of this flight.
+    pub(super) fn mark_stranger(&mut self, id: FlightId) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.is_stranger = true;
+        }
     }
 
     /// The next flight that nobody has sent yet. One that everybody left is dropped: a call without
@@ -261,6 +275,7 @@ impl Flights {
                 claimed: false,
                 prepays: None,
                 charged: Charged::default(),
+                is_stranger: false,
                 abroad_until: None,
                 shared_as: application,
             },

@@ -293,6 +293,15 @@ pub(super) fn install(
     }
 }
 
+/// Whether any worker of the process knows the application: then it has a slot.
+pub(super) fn is_known(
+    worker: &WorkerState,
+    service: &Rc<ServedService>,
+    asked: &Asked<'_>,
+) -> bool {
+    service.route.policy.mode.leases() && worker.slots(service).read(asked.key.tag()).is_some()
+}
+
 /// Notes the usage of a call that counts by itself, `times` as much as asked, before the call is
 /// made. In `strict` there has to be room for it, and a place where it can be noted: the backend does
 /// not know what is leased, so its yes alone is none.

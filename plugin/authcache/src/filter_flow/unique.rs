@@ -74,6 +74,9 @@ impl FilterFlow {
             let Some(flight) = self.flights.finish(id) else {
                 continue;
             };
+            if flight.is_stranger {
+                worker.stranger_is_welcome();
+            }
             let others = self.learn_from_other(worker, &flight.question, message, now);
             for waiter in flight.into_waiters() {
                 let stream = waiter.stream;

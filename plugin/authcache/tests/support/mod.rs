@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod backend;
+pub(crate) mod flood;
 pub(crate) mod world;
 
 use std::rc::Rc;

@@ -43,6 +43,7 @@ pub(in crate::config) struct RawCache {
     memory: Option<Object<RawMemory>>,
     headers: Option<Object<RawHeaders>>,
     calls_per_second: Option<Number<1, 1_000_000>>,
+    unknown_calls_per_second: Option<Number<1, 1_000_000>>,
     workers_hint: Option<WorkersHint>,
     settle_delay: Option<Checked<Millis<0, MINUTE_MS>>>,
     clock_skew: Option<Checked<Millis<0, MINUTE_MS>>>,
@@ -163,6 +164,10 @@ impl From<RawCache> for CacheSettings {
                 .headers
                 .map_or(defaults.headers, |headers| headers.0.into()),
             calls_per_second: number(raw.calls_per_second, defaults.calls_per_second),
+            unknown_calls_per_second: number(
+                raw.unknown_calls_per_second,
+                defaults.unknown_calls_per_second,
+            ),
             workers_hint: raw.workers_hint.and_then(|hint| hint.0),
             settle_delay_ms: ms(raw.settle_delay, defaults.settle_delay_ms),
             clock_skew_ms: ms(raw.clock_skew, defaults.clock_skew_ms),
