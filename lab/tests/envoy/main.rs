@@ -11,6 +11,7 @@ mod canary;
 mod configuration;
 mod credentials;
 mod docker;
+mod floods;
 mod flushing;
 mod forwarding;
 mod headers;

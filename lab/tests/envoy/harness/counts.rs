@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lab::collect::process_usage;
 use lab::topology::Role;
 
 use super::{Gateway, KEYS, holds_for, wait_until};
@@ -28,6 +29,30 @@ impl Gateway {
         let stats = self.backend_stats().await;
         let calls = stats["calls"][endpoint].as_u64();
         calls.unwrap_or_else(|| panic!("no calls of `{endpoint}` in {stats}"))
+    }
+
+    /// Calls that the backend's behaviour did something to, for example `turned_away`.
+    pub(crate) async fn backend_did(&self, effect: &str) -> u64 {
+        let stats = self.backend_stats().await;
+        let calls = stats["behaviour"][effect].as_u64();
+        calls.unwrap_or_else(|| panic!("no `{effect}` in {stats}"))
+    }
+
+    /// What Envoy says about its connections and requests to the backend, for example
+    /// `upstream_cx_total`.
+    pub(crate) async fn towards_backend(&self, name: &str) -> u64 {
+        let path = format!("/stats?filter=^cluster\\.backend\\.{name}$");
+        let text = self.admin(&path).await;
+        let value = text.trim().rsplit(": ").next();
+        let value = value.and_then(|value| value.parse().ok());
+        value.unwrap_or_else(|| panic!("no `{name}` in {text}"))
+    }
+
+    /// Memory that Envoy holds, in bytes.
+    pub(crate) fn envoy_bytes(&self) -> u64 {
+        let pid = self.pids()[&Role::ENVOY.to_string()];
+        let usage = process_usage::of_process(pid);
+        usage.expect("Envoy runs on this machine").rss_bytes
     }
 
     /// Calls that arrived at the backend to find out about an application.
