@@ -15,7 +15,7 @@ use thiserror::Error;
 pub use self::overrides::Overrides;
 
 /// Profiles in the order in which `list` shows them.
-const EMBEDDED: [(&str, &str); 11] = [
+const EMBEDDED: [(&str, &str); 12] = [
     ("headline", include_str!("../profiles/headline.toml")),
     ("quick", include_str!("../profiles/quick.toml")),
     ("steady", include_str!("../profiles/steady.toml")),
@@ -24,6 +24,7 @@ const EMBEDDED: [(&str, &str); 11] = [
     ("step", include_str!("../profiles/step.toml")),
     ("closed", include_str!("../profiles/closed.toml")),
     ("first-wave", include_str!("../profiles/first-wave.toml")),
+    ("random-keys", include_str!("../profiles/random-keys.toml")),
     (
         "articles-latency",
         include_str!("../profiles/articles-latency.toml"),
