@@ -310,7 +310,7 @@ impl Scenario {
                 negative: 1_000,
                 unique_callout: true,
                 report_retry: "at_least_once",
-                epoch_ms: (1_000, 30_000),
+                epoch_ms: (450, 30_000),
                 calls_per_second: 100,
                 settle_delay_ms: wanted.settle_delay_ms.unwrap_or(300),
                 clock_skew_ms: 1_000,

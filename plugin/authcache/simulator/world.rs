@@ -591,7 +591,8 @@ impl<'a> World<'a> {
             handled.verdict,
             Verdict::Unknown | Verdict::Key | Verdict::State
         );
-        if handled.verdict == Verdict::Yes {
+        // What a sync side asks with was handed over by workers, and counted when it was.
+        if handled.verdict == Verdict::Yes && !matches!(caller, Caller::Sync { .. }) {
             self.audit.counted(now, &handled.accepted);
         }
         let called = Called {
@@ -650,8 +651,11 @@ impl<'a> World<'a> {
                     self.events.push(paused_until, later);
                     return;
                 }
-                if verdict == Verdict::Taken {
-                    self.audit.reported += call.as_ref().map_or(0, |call| call.units);
+                if matches!(verdict, Verdict::Taken | Verdict::Yes) {
+                    let accepted = call.iter().flat_map(|call| &call.accepted);
+                    let asked_with: u64 = accepted.map(|usage| usage.amount).sum();
+                    let units = call.as_ref().map_or(0, |call| call.units);
+                    self.audit.reported += units.max(asked_with);
                     for usage in call.iter().flat_map(|call| &call.accepted) {
                         self.audit.acknowledge(usage);
                     }

@@ -25,8 +25,9 @@ pub use settings::{SyncSettings, SyncSettingsError};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use application::{Application, Phase, Wish};
+use application::{Application, Merging, Phase, Wish};
 use epochs::ReadPlan;
+use pending::Pending;
 
 use crate::callout::{CallKind, Callout};
 use crate::counters::{Counter, Counters};
@@ -326,9 +327,14 @@ impl SyncFlow {
         application.queued = false;
         let service = self.services.get(application.service);
         let interval_ms = service.and_then(|service| service.route.flush.interval_ms);
-        let wish = application.wish(now, interval_ms);
-        let is_made =
-            wish == Wish::Report && self.may_report(now) && self.make(id, wish, now, steps);
+        let margins_ms = service.and_then(|service| service.route.merging_margins_ms());
+        let merging = margins_ms.map(|(after_ms, before_ms)| Merging {
+            after_ms,
+            before_ms,
+        });
+        let wish = application.wish(now, interval_ms, merging);
+        let reports = matches!(wish, Wish::Report | Wish::Both);
+        let is_made = reports && self.may_report(now) && self.make(id, wish, now, steps);
         if wish != Wish::Nothing
             && !is_made
             && let Some(application) = self.applications.get_mut(&id)
@@ -356,15 +362,23 @@ impl SyncFlow {
         steps: &mut Vec<SyncStep>,
     ) -> Option<Callout> {
         let mut application = self.applications.remove(&id)?;
-        let callout = if wish == Wish::Ask {
-            application.begin_question(now);
-            self.question(&application)
-        } else {
+        if wish != Wish::Ask {
             self.expire(&mut application, now, steps);
             if let Some(epoch) = &mut application.epoch {
                 epoch.report(application.waiting_since, now);
             }
-            self.report(&mut application)
+        }
+        let callout = match wish {
+            Wish::Ask => {
+                application.begin_question(now);
+                self.question(&application, None)
+            }
+            Wish::Both => {
+                let cut = self.cut(&mut application);
+                application.begin_question(now);
+                self.question(&application, Some(&cut))
+            }
+            _ => self.report(&mut application),
         };
         self.applications.insert(id, application);
         callout
@@ -391,21 +405,28 @@ impl SyncFlow {
         SyncStep::Call { id, callout }
     }
 
+    /// Takes what one report holds.
+    fn cut(&mut self, application: &mut Application) -> Pending {
+        if let Some(service) = self.services.get_mut(application.service) {
+            service.fresh = service.fresh.saturating_sub(application.fresh);
+        }
+        application.begin_report()
+    }
+
     fn report(&mut self, application: &mut Application) -> Option<Callout> {
         if application.pending.is_empty() {
             return None;
         }
-        let service = self.services.get_mut(application.service)?;
-        service.fresh = service.fresh.saturating_sub(application.fresh);
-        let cut = application.begin_report();
-        let route = &service.route;
+        let cut = self.cut(application);
+        let route = &self.services.get(application.service)?.route;
         let transactions = cut.transactions(&application.credential);
         // The cut is made to fit into one call.
         let (call, _) = request::report(&route.caller(), &transactions);
         Some(route.callout(CallKind::Report, call))
     }
 
-    fn question(&self, application: &Application) -> Option<Callout> {
+    /// A question, that has `usage` counted if there is any.
+    fn question(&self, application: &Application, usage: Option<&Pending>) -> Option<Callout> {
         let route = &self.services.get(application.service)?.route;
         let credential = match application.credential.as_ref() {
             CredentialRef::App { id, .. } => CredentialRef::App {
@@ -414,8 +435,15 @@ impl SyncFlow {
             },
             user_key => user_key,
         };
-        let call = request::authorize(&route.caller(), &credential, []);
-        Some(route.callout(CallKind::Authorize, call))
+        let Some(usage) = usage else {
+            let call = request::authorize(&route.caller(), &credential, []);
+            return Some(route.callout(CallKind::Authorize, call));
+        };
+        let usage = usage
+            .sums()
+            .map(|(_, metric, amount)| (metric.as_str(), amount));
+        let call = request::authrep(&route.caller(), &credential, usage);
+        Some(route.callout(CallKind::Authrep, call))
     }
 
     /// Gives up usage that the backend would refuse for its age. It must not be sent with the rest:

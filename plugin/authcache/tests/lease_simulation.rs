@@ -63,13 +63,18 @@ fn below_the_limit_little_is_denied_even_where_one_gateway_gets_most() {
 
 #[test]
 fn calls_stay_few_in_overload_and_far_from_the_limit() {
-    let overload = steady(4, 60_000, 3.0, 0.25);
-    assert!(overload.calls < 450, "{overload:?}");
-    // By then nothing is left.
-    assert!(2 * overload.calls_in_second_half < 100, "{overload:?}");
-    assert!(overload.admitted > 57_000, "{overload:?}");
-    let far = steady(4, 60_000, 0.01, 0.25);
-    assert!(2 * far.calls_in_second_half <= 4 * 4, "{far:?}");
+    for on_first in [0.25, 0.7] {
+        let overload = steady(4, 60_000, 3.0, on_first);
+        assert!(overload.calls < 300, "{overload:?}");
+        // By then nothing is left.
+        assert!(2 * overload.calls_in_second_half < 100, "{overload:?}");
+        assert!(overload.admitted > 57_000, "{overload:?}");
+    }
+    // Far is a part of the limit, whatever the rate.
+    for max in [60_000, 600_000] {
+        let far = steady(4, max, 0.015, 0.25);
+        assert!(far.calls <= 4 * 4, "{max} {far:?}");
+    }
     let alone = steady(1, 60_000, 0.5, 1.0);
     assert!(2 * alone.calls_in_second_half <= 4, "{alone:?}");
 }

@@ -477,6 +477,46 @@ fn no_question_takes_the_place_or_the_token_of_a_report() {
 }
 
 #[test]
+fn one_call_of_several_gateways_reports_and_asks_and_is_taken_apart_when_it_is_refused() {
+    // Far from the edges of the minute.
+    assert_eq!(Period::Minute.window(NOW).start.plus_ms(30_000), NOW);
+    let message = |gateways| {
+        let mut message = leased(gateways, &["ada"], &[]);
+        message.accounts[0].refresh_due = true;
+        message.accounts[0].entries[0].minute = Period::Minute.window(NOW).start;
+        message
+    };
+    let mut alone = SyncFlow::new(1, Rc::new(Memory::default()));
+    alone.on_usage(&message(1), NOW);
+    assert_eq!(kinds(&alone.poll(NOW)), [CallKind::Report]);
+
+    let refused = answer(409, "<status><authorized>false</authorized></status>");
+    let yes = answer(200, "<status><authorized>true</authorized></status>");
+    for (outcome, pending, next) in [
+        (yes, 0, vec![]),
+        // Nothing of it was counted.
+        (refused, 1, vec![CallKind::Report]),
+        (CallOutcome::Unsent, 1, vec![]),
+    ] {
+        let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+        sync.on_usage(&message(2), NOW);
+        let (id, callout) = calls(sync.poll(NOW), CallKind::Authrep).remove(0);
+        assert!(
+            callout.call.path.contains("usage%5Bhits%5D=1"),
+            "{callout:?}"
+        );
+        assert!(sync.poll(NOW.plus_ms(50)).is_empty(), "it stands for both");
+        sync.on_outcome(id, &outcome, NOW.plus_ms(60));
+        assert_eq!(sync.pending(), pending, "{outcome:?}");
+        assert_eq!(kinds(&sync.poll(NOW.plus_ms(60))), next, "{outcome:?}");
+    }
+    // Near the end of the minute the backend may date it otherwise.
+    let mut sync = SyncFlow::new(1, Rc::new(Memory::default()));
+    sync.on_usage(&message(2), NOW.plus_ms(29_000));
+    assert_eq!(kinds(&sync.poll(NOW.plus_ms(29_000))), [CallKind::Report]);
+}
+
+#[test]
 fn questions_are_asked_even_where_the_budget_is_one_call_a_second() {
     let mut message = leased(2, &[], &["ada", "bob"]);
     message.services[0].route.calls_per_second = 1;

@@ -125,6 +125,12 @@ fn lease(
         return Err(Why::Alone);
     }
     let policy = &service.route.policy;
+    let fresh_ms = if service.terms.is_alone() {
+        FRESH_MS
+    } else {
+        // From then on the reading is too old, and another call brings a new one.
+        FRESH_MS.min(service.terms.valid_ms)
+    };
     let want = Want {
         generation,
         demands,
@@ -167,9 +173,9 @@ fn lease(
                 .note_account(asked.application(), service, false);
             Ok(Cached::Deny(told))
         }
-        Ok(Leasing::Gone) if now.ms_since(record.started()) >= FRESH_MS => Err(Why::Unknown),
+        Ok(Leasing::Gone) if now.ms_since(record.started()) >= fresh_ms => Err(Why::Unknown),
         Ok(Leasing::Gone) | Err(Trouble::NoRoom) => {
-            record.unleased_until = now.plus_ms(FRESH_MS);
+            record.unleased_until = now.plus_ms(fresh_ms);
             Err(Why::Alone)
         }
         Err(Trouble::Conflicts) => {

@@ -51,7 +51,13 @@ impl Moments {
         Self {
             settled: before(settle_ms.saturating_add(terms.valid_ms)),
             used: before(terms.horizon_ms),
-            earlier: before(terms.horizon_ms.saturating_add(terms.valid_ms)),
+            // What an answer adds to the counter for its own question shows to others when it is counted.
+            earlier: before(
+                terms
+                    .horizon_ms
+                    .saturating_add(terms.valid_ms)
+                    .saturating_add(settle_ms),
+            ),
         }
     }
 }
@@ -190,6 +196,27 @@ impl Book {
             earlier: account.readings.by(moments.earlier),
         });
         accounts.collect()
+    }
+
+    /// What was used of each limit of `slot`, as far as the workers said. Where one that leased has
+    /// not spoken yet, all that was handed out.
+    pub fn used(&self, slot: &Slot) -> Vec<u64> {
+        let limits = slot.limits.iter().zip(&self.limits).enumerate();
+        let used = limits.map(|(place, (limit, account))| {
+            let has_told = |generation: &u64| {
+                let spent = self.stated(*generation).get(place);
+                spent.is_some_and(|spent| spent.ends == limit.window.end)
+            };
+            let owes = |leased: &[u64]| leased.get(place).is_some_and(|leased| *leased > 0);
+            let mut owing = slot.holders.iter().filter(|holder| owes(&holder.leased));
+            if account.ends == limit.window.end && owing.all(|holder| has_told(&holder.generation))
+            {
+                account.spent.latest().min(limit.granted)
+            } else {
+                limit.granted
+            }
+        });
+        used.collect()
     }
 
     /// Workers that fell silent: to be buried in the slot, then in the book.

@@ -52,12 +52,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for a slot. `rates` are the units per second that this gateway admits of each limit,
-    /// `own` is what would be installed with a reading. Usage that is the first after a pause counts
+    /// The plan for a slot. `used` is what this gateway used of each limit, as far as it was told, and
+    /// `rates` the units per second of that, if known; `own` is what would be installed with a reading. Usage that is the first after a pause counts
     /// as reported when it was admitted.
     pub fn of(
         slot: &Slot,
-        rates: &[u64],
+        (used, rates): (&[u64], &[u64]),
         own: &[Own],
         epochs: Epochs,
         last: Last,
@@ -69,15 +69,13 @@ impl Plan {
             report_at: last.reported.plus_ms(epochs.max_ms),
             ask_at: last.asked.plus_ms(epochs.max_ms),
         };
-        let certified_at = last.reported.plus_ms(terms.horizon_ms);
-        if last.reported > UnixMillis(0) && !terms.is_alone() && last.asked < certified_at {
-            // A reading from then on certifies what was reported, and gives the credit back.
-            plan.ask_at = plan.ask_at.min(certified_at);
-        }
         for (place, limit) in slot.limits.iter().enumerate() {
-            let rate = rates.get(place).copied().unwrap_or_default();
+            // Before it was measured it may be any.
+            let rate = rates.get(place).copied().unwrap_or(u64::MAX);
             let own = own.get(place).copied().unwrap_or_default();
-            plan.consider(limit, (rate, own), epochs, last, now, terms);
+            let used = used.get(place).copied().unwrap_or(limit.granted);
+            let hidden = used.saturating_sub(limit.settled);
+            plan.consider(limit, (hidden, rate, own), epochs, last, now, terms);
         }
         if plan.zone == Zone::Exhausted {
             plan.ask_at = last.asked.plus_ms(PROBE_MS);
@@ -88,7 +86,7 @@ impl Plan {
     fn consider(
         &mut self,
         limit: &SlotLimit,
-        (rate, own): (u64, Own),
+        (hidden, rate, own): (u64, u64, Own),
         epochs: Epochs,
         last: Last,
         now: UnixMillis,
@@ -97,7 +95,6 @@ impl Plan {
         if limit.window.is_over(now) {
             return;
         }
-        let hidden = limit.granted.saturating_sub(limit.settled);
         if limit.max > 0 && limit.excludes(1) {
             self.zone = Zone::Exhausted;
             if hidden > 0 {
@@ -105,29 +102,59 @@ impl Plan {
             }
             return;
         }
-        // How long what is there lasts, and how long a report and a reading take to make more.
-        let room = if terms.is_alone() {
-            limit.pool(now, terms)
-        } else {
-            terms.credit(limit.max).saturating_sub(hidden)
-        };
-        let lasts_ms = room.saturating_mul(1_000) / rate.max(1);
-        if hidden == 0 || lasts_ms > terms.horizon_ms.saturating_mul(2) {
+        if hidden == 0 {
             return;
         }
-        self.report_at = self.report_at.min(last.reported.plus_ms(epochs.min_ms));
-        let whole = terms.credit(limit.max).saturating_mul(1_000) / rate.max(1);
-        let is_enough = !terms.is_alone() && whole > terms.horizon_ms.saturating_mul(4);
-        if !(is_enough && room > 0) {
-            self.zone = self.zone.max(Zone::Amber);
-            let epoch_ms = if gains_little(limit, own, now, terms) {
-                terms.horizon_ms.max(epochs.min_ms)
-            } else {
-                epochs.min_ms
-            };
-            self.ask_at = self.ask_at.min(last.asked.plus_ms(epoch_ms));
+        let lasts = |units: u64| units.saturating_mul(1_000) / rate.max(1);
+        if terms.is_alone() {
+            // How long a report and a reading take to make more of what is there.
+            if lasts(limit.pool(now, terms)) <= terms.horizon_ms.saturating_mul(2) {
+                self.near(epochs, last, epochs.min_ms);
+            }
+            return;
         }
+        // A worker may hold a quarter of it when another finds none.
+        let credit = terms.credit(limit.max);
+        let credit = credit.saturating_sub(credit / 4);
+        let room = credit.saturating_sub(hidden);
+        // Each call certifies what the one before it reported, so half of the credit has to last from
+        // one to the next.
+        let cycle_ms = terms.certain_ms.saturating_add(terms.valid_ms);
+        if room > 0 && lasts(credit) > cycle_ms.saturating_mul(2) {
+            let ends = now.plus_ms(lasts(room).saturating_sub(terms.valid_ms));
+            let call_at = ends.max(last.reported.plus_ms(terms.certain_ms));
+            self.report_at = self.report_at.min(call_at);
+            self.ask_at = self.ask_at.min(call_at);
+            return;
+        }
+        let is_there_more = limit.cap > limit.granted;
+        let epoch_ms = if is_there_more && rate.saturating_mul(epochs.min_ms) < 1_000 {
+            // Whoever comes asks for himself; that is no more often.
+            epochs.max_ms
+        } else if gains_little(limit, own, now, terms) {
+            let share = terms.part(terms.shares(limit.max, limit.read));
+            if share < worth(limit.max) {
+                PROBE_MS
+            } else {
+                terms.horizon_ms.max(epochs.min_ms)
+            }
+        } else {
+            epochs.min_ms
+        };
+        self.near(epochs, last, epoch_ms);
     }
+
+    /// Report in the next epoch, and ask after `ask_ms`.
+    fn near(&mut self, epochs: Epochs, last: Last, ask_ms: u64) {
+        self.zone = self.zone.max(Zone::Amber);
+        self.report_at = self.report_at.min(last.reported.plus_ms(epochs.min_ms));
+        self.ask_at = self.ask_at.min(last.asked.plus_ms(ask_ms));
+    }
+}
+
+/// Fewer units of a limit of `max` are not worth a call.
+fn worth(max: u64) -> u64 {
+    max / 4_000
 }
 
 /// Whether nothing is left to hand out, and a reading would change little about that: own usage takes
@@ -146,5 +173,5 @@ fn gains_little(limit: &SlotLimit, own: Own, now: UnixMillis, terms: &Terms) -> 
     let cap = terms.cap(limit.max, limit.read, earlier, used);
     let gain = cap.saturating_sub(limit.granted);
     let share = terms.part(terms.shares(limit.max, limit.read));
-    gain.saturating_mul(4) < share.max(1)
+    gain.saturating_mul(2) < share.max(1) || gain < worth(limit.max)
 }

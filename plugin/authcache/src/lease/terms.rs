@@ -33,6 +33,8 @@ pub struct Terms {
     pub valid_ms: u64,
     /// After so long, what one gateway admitted is contained in every reading that any gateway uses.
     pub horizon_ms: u64,
+    /// A question that is asked so long after a report was sent certifies what was reported.
+    pub certain_ms: u64,
     /// So long after its reading was asked for, a slot may be used at all.
     pub hard_ms: u64,
     /// Of what a reading leaves, the part that all gateways may use within one horizon. The same at
@@ -69,18 +71,22 @@ impl Terms {
             .saturating_add(delays.rtt_ms)
             .saturating_add(GRACE_MS);
         // From the admission to the worker's tick, the sync side's tick after the next report is due,
-        // its arrival and its counting.
+        // the refusal of a question that reports too, the report that follows, and its counting.
         let visible_ms = delays
             .tick_ms
             .saturating_mul(2)
             .saturating_add(delays.epoch_ms)
-            .saturating_add(delays.rtt_ms)
+            .saturating_add(delays.rtt_ms.saturating_mul(2))
             .saturating_add(delays.settle_ms);
         Self {
             gateways: gateways.max(1),
             index,
             valid_ms,
             horizon_ms: visible_ms.saturating_add(valid_ms),
+            certain_ms: delays
+                .rtt_ms
+                .saturating_add(delays.settle_ms)
+                .saturating_add(valid_ms),
             hard_ms,
             share: SHARE,
             credit: CREDIT,
@@ -213,6 +219,6 @@ mod tests {
     fn the_horizon_covers_the_longest_way_of_a_unit_into_a_reading_in_use() {
         let terms = Terms::new(4, 0, DELAYS, 60_000);
         assert_eq!(terms.valid_ms, 1_200);
-        assert_eq!(terms.horizon_ms, 2 * 100 + 1_000 + 50 + 300 + 1_200);
+        assert_eq!(terms.horizon_ms, 2 * 100 + 1_000 + 2 * 50 + 300 + 1_200);
     }
 }

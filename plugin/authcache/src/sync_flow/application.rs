@@ -7,6 +7,8 @@
 //! the question. So what a reading covers is exactly what was reported before it, and usage that
 //! arrives meanwhile is exactly what it does not. With leases no reading has to contain the last
 //! report, but reports have to be in time: the question comes at once, and a slow one delays no report.
+//! Where several gateways read the same counters, one call reports and asks, if all that is pending is
+//! of the current minute; it stands for a report in every respect.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ use crate::key::CredentialKind;
 use crate::lease::slot::Tag;
 use crate::record::Uncovered;
 use crate::service::Route;
-use crate::time::UnixMillis;
+use crate::time::{Period, UnixMillis};
 
 /// What an application is waiting for.
 #[derive(Debug)]
@@ -51,6 +53,18 @@ pub(super) enum Wish {
     Report,
     /// Ask for its state.
     Ask,
+    /// Do both with one call.
+    Both,
+}
+
+/// When usage may go with a question.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Merging {
+    /// So long after its minute begins, since the backend dates it with its own clock when the call
+    /// arrives.
+    pub(super) after_ms: u64,
+    /// So long before its minute ends.
+    pub(super) before_ms: u64,
 }
 
 /// Where answers for a worker go, and its totals of the last message.
@@ -95,6 +109,9 @@ pub(super) struct Application {
     pub(super) epoch: Option<Box<Epoch>>,
     /// Whether a worker wants to hear of the next reading.
     pub(super) news_due: bool,
+    /// Until then reports and questions are calls of their own, because the backend refused one that
+    /// was both.
+    pub(super) apart_until: UnixMillis,
 }
 
 impl Application {
@@ -117,11 +134,17 @@ impl Application {
             queued: false,
             epoch: None,
             news_due: false,
+            apart_until: UnixMillis(0),
         }
     }
 
     /// What to do at `now`.
-    pub(super) fn wish(&mut self, now: UnixMillis, interval_ms: Option<u64>) -> Wish {
+    pub(super) fn wish(
+        &mut self,
+        now: UnixMillis,
+        interval_ms: Option<u64>,
+        merging: Option<Merging>,
+    ) -> Wish {
         match self.phase {
             Phase::Reporting(_) => return Wish::Nothing,
             Phase::Settling { until } if now < until => return Wish::Later,
@@ -137,16 +160,26 @@ impl Application {
         let wants_report = self.flush_due
             || self.is_old(now, interval_ms)
             || epoch.is_some_and(|epoch| epoch.wants_report(now))
-            || self.refresh_due && !is_asking && epoch.is_some_and(Epoch::is_near);
+            || self.refresh_due
+                && !is_asking
+                && epoch.is_some_and(|epoch| merging.is_some() || epoch.is_near());
         let reports = wants_report && !self.pending.is_empty() && self.report_backoff.is_over(now);
+        let may_ask = !is_asking && self.ask_backoff.is_over(now);
+        let may_merge = may_ask && merging.is_some_and(|merging| self.may_merge(merging, now));
         if reports && self.epoch.is_some() {
-            return Wish::Report;
+            // Near a limit a reading is of use whenever it costs nothing.
+            let is_near = self.epoch.as_deref().is_some_and(Epoch::is_near);
+            return if may_merge && (self.refresh_due || is_near) {
+                Wish::Both
+            } else {
+                Wish::Report
+            };
         }
         if is_asking {
             return Wish::Later;
         }
-        if self.refresh_due && self.ask_backoff.is_over(now) {
-            return Wish::Ask;
+        if self.refresh_due && may_ask {
+            return if may_merge { Wish::Both } else { Wish::Ask };
         }
         if reports {
             return Wish::Report;
@@ -157,6 +190,19 @@ impl Application {
             return Wish::Nothing;
         }
         Wish::Later
+    }
+
+    /// Whether everything that is pending may go with a question.
+    fn may_merge(&self, merging: Merging, now: UnixMillis) -> bool {
+        let minute = Period::Minute.window(now);
+        let earliest = minute.start.plus_ms(merging.after_ms);
+        !self.pending.is_empty()
+            && self.epoch.is_some()
+            && now >= self.apart_until
+            && self.report_backoff.is_over(now)
+            && now >= earliest
+            && now.plus_ms(merging.before_ms) < minute.end
+            && self.pending.is_all_of(minute.start)
     }
 
     /// Cuts off what one report holds.

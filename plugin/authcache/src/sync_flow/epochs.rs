@@ -28,6 +28,8 @@ use crate::wire::{Statement, Worker};
 /// By which share the time to the next reading is shortened, so that applications do not all have
 /// their turn at once.
 const JITTER: f64 = 0.1;
+/// The shortest time over which a rate is measured.
+const MEASURE_MS: u64 = 1_000;
 
 /// What is kept of one application with leases.
 #[derive(Debug)]
@@ -43,7 +45,9 @@ pub(super) struct Epoch {
     last: Last,
     /// Since when usage that is not accepted should have been reported.
     owed: Option<UnixMillis>,
-    granted: Vec<(UnixMillis, u64)>,
+    /// What was used when rates were measured last, with the end of its window.
+    used: Vec<(UnixMillis, u64)>,
+    measured: UnixMillis,
     rates: Vec<u64>,
     told: Option<u64>,
     /// Silent workers that owe nothing, and what they had leased then.
@@ -118,7 +122,8 @@ impl Epoch {
                 asked: now,
             },
             owed: None,
-            granted: Vec::new(),
+            used: Vec::new(),
+            measured: now,
             rates: Vec::new(),
             told: None,
             settled: BTreeMap::new(),
@@ -179,7 +184,12 @@ impl Epoch {
     fn open(&mut self, slot: &Slot, now: UnixMillis) {
         self.book.open(slot, now);
         self.born = slot.born;
-        self.ends = slot.limits.iter().map(|limit| limit.window.end).collect();
+        let ends: Vec<UnixMillis> = slot.limits.iter().map(|limit| limit.window.end).collect();
+        if !self.ends.is_empty() && ends != self.ends {
+            // What was planned was about a window that is over.
+            self.ask_at = UnixMillis(u64::MAX);
+        }
+        self.ends = ends;
         // Who leased again without a word is given time to say it, and is gone otherwise.
         for holder in &slot.holders {
             let leased = self.settled.get(&holder.generation);
@@ -208,32 +218,44 @@ impl Epoch {
         };
         let terms = route.terms();
         let own = self.book.foresee(now, route.settle_delay_ms, &terms);
-        let pace = pace::Plan::of(slot, &self.rates, &own, epochs, self.last, now, &terms);
+        let used = self.book.used(slot);
+        self.measure(slot, &used, now);
+        let used = (&used[..], &self.rates[..]);
+        let pace = pace::Plan::of(slot, used, &own, epochs, self.last, now, &terms);
         self.ask_at = self.ask_at.min(pace.ask_at);
         self.pace = Some(pace);
     }
 
-    /// Units per second that were handed out of each limit since the last reading.
-    fn measure(&mut self, slot: &Slot, since_ms: u64) {
-        let limits = slot.limits.iter().enumerate();
-        let rates = limits.map(|(place, limit)| {
+    /// Units per second that were used of each limit, about once a second; a first guess sooner.
+    fn measure(&mut self, slot: &Slot, used: &[u64], now: UnixMillis) {
+        let since_ms = now.ms_since(self.measured);
+        let is_first = self.used.is_empty();
+        if since_ms < MEASURE_MS && !is_first {
+            return;
+        }
+        let limits = slot.limits.iter().zip(used).enumerate();
+        let rates = limits.map(|(place, (limit, used))| {
             let before = self
-                .granted
+                .used
                 .get(place)
                 .filter(|(ends, _)| *ends == limit.window.end)
-                .map_or(0, |(_, granted)| *granted);
-            limit
-                .granted
-                .saturating_sub(before)
-                .saturating_mul(1_000)
-                .checked_div(since_ms)
-                .unwrap_or_default()
+                .map_or(0, |(_, used)| *used);
+            let more = used.saturating_sub(before).saturating_mul(1_000);
+            more / since_ms.max(TICK_MS)
         });
         self.rates = rates.collect();
-        let limits = slot.limits.iter();
-        self.granted = limits
-            .map(|limit| (limit.window.end, limit.granted))
+        if since_ms < MEASURE_MS {
+            return;
+        }
+        self.measured = now;
+        let limits = slot.limits.iter().zip(used);
+        self.used = limits
+            .map(|(limit, used)| (limit.window.end, *used))
             .collect();
+    }
+
+    /// Notes what a reading may lack.
+    fn hide(&mut self, slot: &Slot) {
         let hidden = slot.limits.iter();
         self.hidden = hidden
             .map(|limit| limit.granted.saturating_sub(limit.settled))
@@ -275,13 +297,16 @@ impl SyncFlow {
             if !knows {
                 epoch.open(&slot, now);
             }
+            let spent = statement.spent.clone();
+            let book = &mut epoch.book;
+            book.state(worker.generation, statement.born, spent, now);
             // Usage that leaves the credit has to be reported sooner than was thought.
             epoch.set_pace(&slot, route, now);
+            return;
         }
         let spent = statement.spent.clone();
-        epoch
-            .book
-            .state(worker.generation, statement.born, spent, now);
+        let book = &mut epoch.book;
+        book.state(worker.generation, statement.born, spent, now);
     }
 
     /// Notes an accepted report.
@@ -370,10 +395,8 @@ impl SyncFlow {
         let shape = plan.shape();
         let outcome = self.slots(route).change(epoch.tag, now, |slot| {
             let mut own = Vec::new();
-            let mut since = None;
             if let Some(slot) = &slot {
                 epoch.open(slot, now);
-                since = Some(slot.asked_at);
                 if slot.shape == shape {
                     own = epoch
                         .book
@@ -381,16 +404,15 @@ impl SyncFlow {
                 }
             }
             match Slot::install(slot, source, &own, now, &terms) {
-                Some(slot) => Change::Write(slot.clone(), Some((slot, since))),
+                Some(slot) => Change::Write(slot.clone(), Some(slot)),
                 None => Change::Leave(None),
             }
         });
         match outcome {
-            Ok(Some((slot, since))) => {
+            Ok(Some(slot)) => {
                 epoch.open(&slot, now);
                 epoch.book.read(&slot, now);
-                let since = since.unwrap_or(reading.started);
-                epoch.measure(&slot, reading.started.ms_since(since));
+                epoch.hide(&slot);
                 epoch.set_pace(&slot, route, now);
             }
             Ok(None) => {}

@@ -15,6 +15,9 @@ use crate::refusal::Refusal;
 use crate::time::UnixMillis;
 use crate::wire::{RefreshMessage, RefreshOutcome};
 
+/// So long after a refusal, reports and questions are calls of their own.
+const APART_MS: u64 = 30_000;
+
 impl SyncFlow {
     /// Takes the outcome of a call. A call that could not be made counts as failed.
     pub fn on_outcome(
@@ -30,10 +33,18 @@ impl SyncFlow {
         let Some(mut application) = self.applications.remove(&id) else {
             return steps;
         };
-        if kind == CallKind::Report {
-            self.on_report(&mut application, outcome, now, &mut steps);
-        } else {
-            self.on_question(&mut application, outcome, now, &mut steps);
+        match kind {
+            CallKind::Report => self.on_report(&mut application, outcome, now, &mut steps),
+            CallKind::Authorize => {
+                let reply = outcome.reply();
+                self.counters.one(match reply {
+                    Reply::Allowed(_) => Counter::AuthorizeOk,
+                    Reply::Exceeded(_) | Reply::Refused(..) => Counter::AuthorizeDenied,
+                    Reply::Failed => Counter::AuthorizeFailed,
+                });
+                self.on_question(&mut application, reply, now, &mut steps);
+            }
+            CallKind::Authrep => self.on_both(&mut application, outcome, now, &mut steps),
         }
         self.put_back(id, application);
         steps
@@ -48,12 +59,9 @@ impl SyncFlow {
     ) {
         match outcome.report_reply() {
             Some(ReportAnswer::Accepted) => {
-                let cut = self.end_report(application, now);
-                self.note_accepted(application, &cut, now);
+                let cut = self.take_accepted(application, now);
                 self.counters.one(Counter::ReportOk);
                 self.counters.add(Counter::UsageReported, cut.amount());
-                self.settled = self.settled.saturating_add(cut.amount());
-                application.report_backoff.reset();
                 application.refresh_due |= application.epoch.is_none();
                 if let Some(service) = self.services.get_mut(application.service) {
                     service.told_refusal = false;
@@ -68,12 +76,60 @@ impl SyncFlow {
             }
             None => {
                 self.counters.one(Counter::ReportFailed);
-                if outcome.may_have_counted() && self.counts_at_most_once(application) {
-                    self.give_up_report(application, now);
-                } else {
-                    self.keep_unreported(application, now);
-                }
+                self.keep_or_give_up(application, outcome, now);
             }
+        }
+    }
+
+    /// A question that reported too. The backend counts its usage when it says yes, and only then.
+    fn on_both(
+        &mut self,
+        application: &mut Application,
+        outcome: &CallOutcome,
+        now: UnixMillis,
+        steps: &mut Vec<SyncStep>,
+    ) {
+        let reply = outcome.reply();
+        match reply {
+            Reply::Allowed(_) => {
+                self.counters.one(Counter::AuthrepOk);
+                let cut = self.take_accepted(application, now);
+                self.counters.add(Counter::UsageReported, cut.amount());
+            }
+            Reply::Exceeded(_) | Reply::Refused(..) => {
+                self.counters.one(Counter::AuthrepDenied);
+                // A report has no condition, so one follows at once.
+                let cut = application.end_report(Phase::Rest);
+                application.restore(cut, now);
+                application.apart_until = now.plus_ms(APART_MS);
+            }
+            Reply::Failed => {
+                self.counters.one(Counter::AuthrepFailed);
+                self.keep_or_give_up(application, outcome, now);
+            }
+        }
+        self.on_question(application, reply, now, steps);
+    }
+
+    /// Ends a report that was accepted and says what was in it.
+    fn take_accepted(&mut self, application: &mut Application, now: UnixMillis) -> Pending {
+        let cut = self.end_report(application, now);
+        self.note_accepted(application, &cut, now);
+        self.settled = self.settled.saturating_add(cut.amount());
+        application.report_backoff.reset();
+        cut
+    }
+
+    fn keep_or_give_up(
+        &mut self,
+        application: &mut Application,
+        outcome: &CallOutcome,
+        now: UnixMillis,
+    ) {
+        if outcome.may_have_counted() && self.counts_at_most_once(application) {
+            self.give_up_report(application, now);
+        } else {
+            self.keep_unreported(application, now);
         }
     }
 
@@ -148,19 +204,13 @@ impl SyncFlow {
     fn on_question(
         &mut self,
         application: &mut Application,
-        outcome: &CallOutcome,
+        reply: Reply,
         now: UnixMillis,
         steps: &mut Vec<SyncStep>,
     ) {
         let Some(Asking { started, uncovered }) = application.asking.take() else {
             return;
         };
-        let reply = outcome.reply();
-        self.counters.one(match reply {
-            Reply::Allowed(_) => Counter::AuthorizeOk,
-            Reply::Exceeded(_) | Reply::Refused(..) => Counter::AuthorizeDenied,
-            Reply::Failed => Counter::AuthorizeFailed,
-        });
         match reply {
             Reply::Allowed(status) | Reply::Exceeded(Some(status)) => {
                 self.tell_reading(application, &status, started, (uncovered, now), steps);

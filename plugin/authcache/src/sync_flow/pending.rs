@@ -24,6 +24,8 @@ pub(super) struct SourceId {
 const HOUR_MS: u64 = 3_600_000;
 /// Parameters of the usage in one report; some are left for who reports it.
 const MAX_USAGE_PARAMETERS: usize = MAX_PARAMETERS - 16;
+/// Metrics of a question that reports too: its usage stands in a query, which has to stay short.
+const MAX_MERGED_METRICS: usize = 16;
 
 /// Usage that is not confirmed.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,12 @@ impl Pending {
                 self.add(minute, metric.clone(), source, amount);
             }
         }
+    }
+
+    /// Whether one call about now may carry all of it: everything is of the minute that starts at
+    /// `minute`, and of few metrics.
+    pub(super) fn is_all_of(&self, minute: UnixMillis) -> bool {
+        self.parts.len() <= MAX_MERGED_METRICS && self.parts.keys().all(|(at, _)| *at == minute)
     }
 
     pub(super) fn is_empty(&self) -> bool {

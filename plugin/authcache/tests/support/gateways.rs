@@ -141,6 +141,8 @@ struct Gateway {
 struct Answer {
     asked_at: UnixMillis,
     evaluated_at: UnixMillis,
+    /// What the call reports itself: the answer shows it although it is not counted yet.
+    own: u64,
     current: Option<u64>,
     arrives: UnixMillis,
 }
@@ -245,12 +247,29 @@ impl World {
         if gateway.pending > 0 && now >= report_at.max(gateway.last_report.plus_ms(min_ms)) {
             let amount = std::mem::take(&mut gateway.pending);
             gateway.last_report = now;
-            let half = self.delay(self.setup.delays.rtt_ms);
+            let half = self.delay(self.setup.delays.rtt_ms - STEP_MS);
             let arrives = now.plus_ms(half);
-            let counted = arrives.plus_ms(self.delay(self.setup.real_settle_ms));
+            // Not in the step in which it arrives, whose answer adds it.
+            let settle_ms = self.delay(self.setup.real_settle_ms).max(STEP_MS);
+            let counted = arrives.plus_ms(settle_ms);
             self.counting.push((counted, amount));
             self.gateways[place].accepting.push((arrives, amount));
             self.call();
+            // One call does both where several read the same counters.
+            let gateway = &mut self.gateways[place];
+            if self.setup.gateways > 1 && gateway.reading.is_none() {
+                gateway.wants_reading = false;
+                gateway.last_read = now;
+                let rtt = self.delay(self.setup.delays.rtt_ms);
+                let back = rtt.max(half + STEP_MS);
+                self.gateways[place].reading = Some(Answer {
+                    asked_at: now,
+                    evaluated_at: arrives,
+                    own: amount,
+                    current: None,
+                    arrives: now.plus_ms(back),
+                });
+            }
         }
         let gateway = &mut self.gateways[place];
         let is_used = now.ms_since(gateway.seen_usage) < 5_000;
@@ -269,6 +288,7 @@ impl World {
             self.gateways[place].reading = Some(Answer {
                 asked_at: now,
                 evaluated_at: now,
+                own: 0,
                 current: None,
                 arrives: now.plus_ms(rtt),
             });
@@ -279,7 +299,7 @@ impl World {
             && answer.current.is_none()
             && now >= answer.evaluated_at
         {
-            answer.current = Some(counter);
+            answer.current = Some(counter + answer.own);
         }
     }
 
@@ -368,7 +388,9 @@ impl World {
             asked: gateway.last_read,
         };
         let own = gateway.book.foresee(now, settle_ms, &gateway.terms);
-        let plan = Plan::of(slot, &rates, &own, epochs, last, now, &gateway.terms);
+        // Nobody holds tokens now, so what was handed out is used.
+        let used = (&[granted][..], &rates[..]);
+        let plan = Plan::of(slot, used, &own, epochs, last, now, &gateway.terms);
         gateway.plan = Some(plan);
     }
 

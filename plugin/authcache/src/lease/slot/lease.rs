@@ -77,7 +77,13 @@ impl Slot {
             let pool = limit.pool(now, terms);
             let mut demands = want.demands.iter();
             let lease = match demands.find(|demand| demand.limit == place) {
-                Some(demand) => (pool / spread).max(demand.amount).min(pool),
+                Some(demand) => {
+                    // First what does not expire with the reading: others could not go on with it
+                    // while this worker held on to what does.
+                    let firm = limit.firm.saturating_sub(limit.granted).min(pool);
+                    let from = if firm >= demand.amount { firm } else { pool };
+                    (from / spread).max(demand.amount).min(from)
+                }
                 // Not asked for: what was held is kept.
                 None => held.get(place).map_or(0, |held| pool.min(*held)),
             };
