@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::slot::{Buried, Own, Slot};
+use super::slot::{Buried, Holder, Own, Slot};
 use super::terms::Terms;
 use super::wallet::Spent;
 use crate::time::UnixMillis;
@@ -122,10 +122,29 @@ impl Book {
         let dead = &self.dead;
         let holders = slot.holders.iter();
         for holder in holders.filter(|holder| !dead.contains(&holder.generation)) {
-            self.workers.entry(holder.generation).or_insert(Stated {
-                heard: now,
-                spent: Vec::new(),
-            });
+            self.workers
+                .entry(holder.generation)
+                .or_insert_with(|| Stated {
+                    heard: now,
+                    spent: told(slot, holder),
+                });
+        }
+    }
+
+    /// Writes what the workers stated into the slot that the book is about, for a sync side that
+    /// follows this one.
+    pub fn tell(&self, slot: &mut Slot) {
+        if slot.born != self.born {
+            return;
+        }
+        for holder in &mut slot.holders {
+            let stated = self.stated(holder.generation);
+            let limits = slot.limits.iter().zip(stated).zip(&holder.leased);
+            for (((limit, spent), leased), told) in limits.zip(&mut holder.told) {
+                if spent.ends == limit.window.end {
+                    *told = spent.amount.min(*leased).max(*told);
+                }
+            }
         }
     }
 
@@ -229,6 +248,16 @@ impl Book {
             .get(&generation)
             .map_or(&[], |stated| &stated.spent)
     }
+}
+
+/// What a holder had stated to the sync side that wrote the slot last.
+fn told(slot: &Slot, holder: &Holder) -> Vec<Spent> {
+    let limits = slot.limits.iter().zip(&holder.told);
+    let spent = limits.map(|(limit, told)| Spent {
+        ends: limit.window.end,
+        amount: *told,
+    });
+    spent.collect()
 }
 
 /// What to report for a buried worker so that every limit gets what was held of it, and none more

@@ -368,11 +368,12 @@ impl SyncFlow {
             asked_at: reading.started,
         };
         let shape = plan.shape();
-        let outcome = self.slots(route).change(epoch.tag, now, |slot| {
+        let outcome = self.slots(route).change(epoch.tag, now, |mut slot| {
             let mut own = Vec::new();
             let mut since = None;
-            if let Some(slot) = &slot {
+            if let Some(slot) = &mut slot {
                 epoch.open(slot, now);
+                epoch.book.tell(slot);
                 since = Some(slot.asked_at);
                 if slot.shape == shape {
                     own = epoch
