@@ -66,7 +66,7 @@ impl SyncHost {
         if self.queue != Some(QueueId(queue)) {
             return false;
         }
-        let steps = self.side.confirm();
+        let steps = self.side.confirm(now);
         self.carry_out(steps, root, now);
         self.work(root, now);
         true
@@ -83,7 +83,7 @@ impl SyncHost {
         let Some((call, _)) = self.calls.remove(&token) else {
             return false;
         };
-        let mut steps = self.side.confirm();
+        let mut steps = self.side.confirm(now);
         steps.extend(self.side.on_outcome(call, &outcome(), now));
         self.carry_out(steps, root, now);
         self.work(root, now);
@@ -92,7 +92,7 @@ impl SyncHost {
 
     /// Ends the lead, so that another root context or VM can have it.
     pub(crate) fn resign(&mut self, root: u32, now: UnixMillis) {
-        let steps = self.side.resign();
+        let steps = self.side.resign(now);
         self.carry_out(steps, root, now);
     }
 

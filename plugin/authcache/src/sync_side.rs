@@ -92,15 +92,15 @@ impl SyncSide {
     pub fn look(&mut self, candidate: Candidate, now: UnixMillis) -> Vec<SideStep> {
         match self.leadership.look(candidate, self.pending(), now) {
             Turn::Same => Vec::new(),
-            Turn::Deposed => self.retire(),
+            Turn::Deposed => self.retire(now),
             Turn::Began(after) => self.begin(after),
         }
     }
 
     /// To be called before a leader acts outside of its ticks: it may have been replaced.
-    pub fn confirm(&mut self) -> Vec<SideStep> {
+    pub fn confirm(&mut self, now: UnixMillis) -> Vec<SideStep> {
         match self.leadership.confirm() {
-            Turn::Deposed => self.retire(),
+            Turn::Deposed => self.retire(now),
             Turn::Same | Turn::Began(_) => Vec::new(),
         }
     }
@@ -133,20 +133,20 @@ impl SyncSide {
         };
         let mut all = steps(flow.on_outcome(call, outcome, now));
         if !self.leads() {
-            all.extend(self.retire());
+            all.extend(self.retire(now));
         }
         all
     }
 
     /// Ends the lead in good order. Answers to reports are still to be heard; one that cannot come any
     /// more counts as failed.
-    pub fn resign(&mut self) -> Vec<SideStep> {
+    pub fn resign(&mut self, now: UnixMillis) -> Vec<SideStep> {
         if !self.leads() {
             return Vec::new();
         }
         let led = self.leadership.resign();
         self.left.leaders -= i64::from(led);
-        self.retire()
+        self.retire(now)
     }
 
     /// Units of usage that were taken and are not confirmed.
@@ -185,11 +185,11 @@ impl SyncSide {
         vec![SideStep::Register]
     }
 
-    fn retire(&mut self) -> Vec<SideStep> {
+    fn retire(&mut self, now: UnixMillis) -> Vec<SideStep> {
         let Some(flow) = &mut self.flow else {
             return Vec::new();
         };
-        let messages = flow.retire();
+        let messages = flow.retire(now);
         if flow.is_retired() {
             self.collect();
             self.flow = None;

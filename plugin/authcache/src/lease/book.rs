@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::slot::{Buried, Holder, Own, Slot};
+use super::slot::{Buried, Own, Slot};
 use super::terms::Terms;
+use super::told::{self, Told};
 use super::wallet::Spent;
 use crate::time::UnixMillis;
 
@@ -126,25 +127,18 @@ impl Book {
                 .entry(holder.generation)
                 .or_insert_with(|| Stated {
                     heard: now,
-                    spent: told(slot, holder),
+                    spent: told::of(slot, holder),
                 });
         }
     }
 
-    /// Writes what the workers stated into the slot that the book is about, for a sync side that
-    /// follows this one.
-    pub fn tell(&self, slot: &mut Slot) {
-        if slot.born != self.born {
-            return;
-        }
-        for holder in &mut slot.holders {
-            let stated = self.stated(holder.generation);
-            let limits = slot.limits.iter().zip(stated).zip(&holder.leased);
-            for (((limit, spent), leased), told) in limits.zip(&mut holder.told) {
-                if spent.ends == limit.window.end {
-                    *told = spent.amount.min(*leased).max(*told);
-                }
-            }
+    /// What every worker stated so far.
+    pub fn told(&self) -> Told {
+        let workers = self.workers.iter();
+        let workers = workers.map(|(generation, stated)| (*generation, stated.spent.clone()));
+        Told {
+            born: self.born,
+            workers: workers.collect(),
         }
     }
 
@@ -248,16 +242,6 @@ impl Book {
             .get(&generation)
             .map_or(&[], |stated| &stated.spent)
     }
-}
-
-/// What a holder had stated to the sync side that wrote the slot last.
-fn told(slot: &Slot, holder: &Holder) -> Vec<Spent> {
-    let limits = slot.limits.iter().zip(&holder.told);
-    let spent = limits.map(|(limit, told)| Spent {
-        ends: limit.window.end,
-        amount: *told,
-    });
-    spent.collect()
 }
 
 /// What to report for a buried worker so that every limit gets what was held of it, and none more

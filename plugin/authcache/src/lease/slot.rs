@@ -152,8 +152,8 @@ pub struct Holder {
     pub until: UnixMillis,
     /// What it leased and did not return, limit by limit, in the limit's window.
     pub leased: Vec<u64>,
-    /// What of it the sync side knew to be used at its last reading: a successor, which knows nothing,
-    /// must not take it for used once more.
+    /// What of it was reported as used: a sync side that follows another one, and knows nothing, must
+    /// not take it for used once more.
     pub told: Vec<u64>,
 }
 

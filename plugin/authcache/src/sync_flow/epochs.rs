@@ -20,6 +20,7 @@ use crate::lease::book::Book;
 use crate::lease::pace::{self, Epochs, Last, Zone};
 use crate::lease::slot::{LimitId, Shape, Slot, Source, Tag};
 use crate::lease::store::{Change, Slots};
+use crate::lease::told::Told;
 use crate::record::Reading;
 use crate::service::{Route, TICK_MS};
 use crate::time::{Period, UnixMillis};
@@ -45,10 +46,13 @@ pub(super) struct Epoch {
     owed: Option<UnixMillis>,
     granted: Vec<(UnixMillis, u64)>,
     rates: Vec<u64>,
-    told: Option<u64>,
+    /// The last news that the workers were told.
+    news: Option<u64>,
     /// Silent workers that owe nothing, and what they had leased then.
     settled: BTreeMap<u64, Vec<u64>>,
     hidden: u64,
+    /// What the workers had stated when the report under way was sent.
+    told: Told,
 }
 
 /// The limits and the tree of an answer, once for all applications of a plan.
@@ -120,9 +124,10 @@ impl Epoch {
             owed: None,
             granted: Vec::new(),
             rates: Vec::new(),
-            told: None,
+            news: None,
             settled: BTreeMap::new(),
             hidden: 0,
+            told: Told::default(),
         }
     }
 
@@ -134,6 +139,7 @@ impl Epoch {
     /// A report is sent, of usage that waits since `waiting_since`.
     pub(super) fn report(&mut self, waiting_since: Option<UnixMillis>, now: UnixMillis) {
         self.last.reported = now;
+        self.told = self.book.told();
         let mut due = now;
         if let Some(pace) = &mut self.pace {
             due = waiting_since.unwrap_or(now).max(pace.report_at).min(now);
@@ -291,9 +297,11 @@ impl SyncFlow {
         cut: &Pending,
         now: UnixMillis,
     ) {
-        let Some(epoch) = &mut application.epoch else {
+        let service = self.services.get(application.service);
+        let Some((epoch, service)) = application.epoch.as_mut().zip(service) else {
             return;
         };
+        self.tell(&service.route, epoch, now);
         let Some(plan) = epoch.plan.clone() else {
             return;
         };
@@ -314,6 +322,27 @@ impl SyncFlow {
         for ((place, ends), amount) in sums {
             epoch.book.accepted(place, ends, amount, now);
         }
+    }
+
+    /// Notes in the slots what workers stated of usage that is handed over, as far as they live in
+    /// memory only.
+    pub(super) fn tell_all(&self, application: &mut Application, now: UnixMillis) {
+        let service = self.services.get(application.service);
+        if let Some((epoch, service)) = application.epoch.as_mut().zip(service) {
+            epoch.told = epoch.book.told();
+            self.tell(&service.route, epoch, now);
+        }
+    }
+
+    /// Notes in the slot what of the leases is reported. Who loses the race tells it with the next
+    /// report.
+    fn tell(&self, route: &Route, epoch: &Epoch, now: UnixMillis) {
+        let outcome = self.slots(route).change(epoch.tag, now, |slot| {
+            let told = slot.and_then(|mut slot| epoch.told.write(&mut slot).then_some(slot));
+            told.map_or(Change::Leave(()), |slot| Change::Write(slot, ()))
+        });
+        // Counted where it costs a request something.
+        let _ = outcome;
     }
 
     /// Puts a reading into the slot and works out when the next one is due. Says whether the workers
@@ -347,8 +376,8 @@ impl SyncFlow {
             .saturating_sub(before)
             .saturating_add(epoch.hidden);
         let digest = digest(reading);
-        let is_news = epoch.told != Some(digest);
-        epoch.told = Some(digest);
+        let is_news = epoch.news != Some(digest);
+        epoch.news = Some(digest);
         application.epoch = Some(epoch);
         is_news
     }
@@ -368,12 +397,11 @@ impl SyncFlow {
             asked_at: reading.started,
         };
         let shape = plan.shape();
-        let outcome = self.slots(route).change(epoch.tag, now, |mut slot| {
+        let outcome = self.slots(route).change(epoch.tag, now, |slot| {
             let mut own = Vec::new();
             let mut since = None;
-            if let Some(slot) = &mut slot {
+            if let Some(slot) = &slot {
                 epoch.open(slot, now);
-                epoch.book.tell(slot);
                 since = Some(slot.asked_at);
                 if slot.shape == shape {
                     own = epoch

@@ -11,6 +11,7 @@ use super::pending::SourceId;
 use crate::callout::CallKind;
 use crate::ids::MetricName;
 use crate::service::Route;
+use crate::time::UnixMillis;
 use crate::usage::MetricIndex;
 use crate::wire::{AccountUsage, ServiceHeader, UsageEntry, UsageMessage, Worker};
 
@@ -22,11 +23,14 @@ const NO_QUEUE: u32 = u32::MAX;
 impl SyncFlow {
     /// Gives up everything but the reports that are not answered yet: for who leads now. To be called
     /// again after each answer.
-    pub fn retire(&mut self) -> Vec<UsageMessage> {
+    pub fn retire(&mut self, now: UnixMillis) -> Vec<UsageMessage> {
         self.calls.retain(|_, (_, kind)| *kind == CallKind::Report);
         self.uncertainty = 0;
         let mut messages = Messages::default();
         for (id, mut application) in std::mem::take(&mut self.applications) {
+            if !application.pending.is_empty() {
+                self.tell_all(&mut application, now);
+            }
             if let Some(service) = self.services.get(application.service) {
                 messages.add(&service.route, &mut application);
             }
