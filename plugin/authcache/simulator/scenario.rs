@@ -117,6 +117,8 @@ pub(crate) struct Scenario {
     pub(crate) network: Network,
     /// Whether every unit over a limit counts as a violation, whatever the mode promises.
     pub(crate) exact: bool,
+    /// Whether there is no singleton, and a worker is elected.
+    pub(crate) elected: bool,
     /// How far each gateway's clock is from the backend's.
     pub(crate) offsets_ms: Vec<i64>,
     /// When, after the start, and what; in order of time.
@@ -259,6 +261,7 @@ impl Scenario {
                 wake_lost: trouble(&mut dice, 500),
             },
             exact: wanted.exact,
+            elected: Dice::new(seed, 5).chance(300),
             offsets_ms: (0..gateways)
                 .map(|_| {
                     let half = i64::try_from(clock_skew_ms).unwrap_or(0);
@@ -323,6 +326,7 @@ impl Scenario {
                 ..Network::default()
             },
             exact: wanted.exact,
+            elected: false,
             // Clocks that are kept by NTP.
             offsets_ms: (0..gateways)
                 .map(|_| i64::try_from(dice.below(21)).unwrap_or(0) - 10)
@@ -361,7 +365,7 @@ impl Scenario {
                 "unique_callout":{unique},"report_retry":"{retry}",
                 "epoch":{{"min":"{epoch_min}ms","max":"{epoch_max}ms"}},
                 "calls_per_second":{calls},"settle_delay":"{settle}ms","clock_skew":"{skew}ms",
-                "workers_hint":{workers}}}}}"#,
+                "workers_hint":{workers},"sync":"{sync}"}}}}"#,
             timeout = cache.timeout_ms,
             services = services.join(","),
             mode = self.mode.as_str(),
@@ -383,6 +387,7 @@ impl Scenario {
             settle = cache.settle_delay_ms,
             skew = cache.clock_skew_ms,
             workers = self.workers,
+            sync = if self.elected { "elected" } else { "singleton" },
         );
         Settings::parse(text.as_bytes()).expect("settings of a scenario are valid")
     }
@@ -413,7 +418,7 @@ impl Scenario {
                     | Act::SyncDies { .. }
                     | Act::Crash { .. }
                     | Act::Clock { .. }
-            )
+            ) || self.elected && matches!(act, Act::Trap { .. } | Act::Update { .. })
         };
         self.gateways == 1
             || network.lost_before + network.lost_after + network.late + network.wake_lost == 0

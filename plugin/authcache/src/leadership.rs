@@ -36,7 +36,7 @@ const VERSION: u8 = 1;
 pub enum Candidate {
     /// The singleton: leads as long as it lives.
     Singleton,
-    /// A worker that leads when the singleton fell silent.
+    /// A worker that leads when the singleton does not.
     Deputy,
     /// A worker that leads when nobody does.
     Elected,
@@ -239,8 +239,10 @@ impl Leadership {
     /// After whom it is the candidate's turn.
     fn chance(&self, candidate: Candidate) -> Option<After> {
         let Some((sign, _)) = self.seen else {
-            // The first lead belongs to the singleton where there is to be one.
-            return (candidate != Candidate::Deputy).then_some(After::Nobody);
+            // The first lead belongs to the singleton where there is to be one, unless it ended before
+            // it ever led, or is not there at all.
+            let is_due = candidate != Candidate::Deputy || self.looks >= PATIENCE;
+            return is_due.then_some(After::Nobody);
         };
         match sign {
             Some(Sign { leader: None, .. }) => Some(After::Nobody),

@@ -154,6 +154,13 @@ impl SyncSide {
         self.flow.as_ref().map_or(0, SyncFlow::pending)
     }
 
+    /// How much of something was counted since [`SyncSide::figures`] was last called.
+    pub fn count(&self, counter: Counter) -> u64 {
+        let flow = self.flow.as_ref();
+        let counted = flow.map_or(0, |flow| flow.counters.value(counter));
+        self.left.counters.value(counter).saturating_add(counted)
+    }
+
     /// What is to be published since the last time.
     pub fn figures(&mut self, now: UnixMillis) -> SideFigures {
         self.collect();

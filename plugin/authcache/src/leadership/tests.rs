@@ -67,7 +67,7 @@ fn the_first_lead_is_the_singletons_or_of_whoever_may_be_elected() {
         let all: Vec<usize> = (0..candidates.len()).collect();
         assert_eq!(process.tick(10 * PATIENCE, &all), turns, "{candidates:?}");
     }
-    check(&[Deputy, Deputy], &[]);
+    check(&[Deputy, Deputy], &[(0, ANEW)]);
     check(&[Deputy, Singleton, Deputy], &[(1, ANEW)]);
     check(&[Elected, Elected], &[(0, ANEW)]);
     // Who was first keeps it for a while, and then leaves it to the main thread.
@@ -105,7 +105,7 @@ fn nobody_serves_from_when_the_leader_is_silent_until_another_leads() {
     let mut process = Process::of(&[Candidate::Singleton, Candidate::Deputy]);
     let vm = |process: &Process| process.vms[1].1.is_served();
     assert!(!vm(&process));
-    process.tick(1, &[1]);
+    assert_eq!(process.tick(PATIENCE - 1, &[1]), []);
     assert!(!vm(&process));
     process.tick(1, &[0, 1]);
     assert!(vm(&process));

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use super::SyncFlow;
 use super::application::{Application, Phase};
 use super::pending::SourceId;
-use crate::callout::CallKind;
 use crate::ids::MetricName;
 use crate::service::Route;
 use crate::time::UnixMillis;
@@ -24,7 +23,6 @@ impl SyncFlow {
     /// Gives up everything but the reports that are not answered yet: for who leads now. To be called
     /// again after each answer.
     pub fn retire(&mut self, now: UnixMillis) -> Vec<UsageMessage> {
-        self.calls.retain(|_, (_, kind)| *kind == CallKind::Report);
         self.uncertainty = 0;
         let mut messages = Messages::default();
         for (id, mut application) in std::mem::take(&mut self.applications) {
@@ -40,6 +38,8 @@ impl SyncFlow {
             }
         }
         let applications = &self.applications;
+        self.calls
+            .retain(|_, (id, _)| applications.contains_key(id));
         self.ids.retain(|_, id| applications.contains_key(id));
         self.work.retain(|id| applications.contains_key(id));
         for service in &mut self.services {
