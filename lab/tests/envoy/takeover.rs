@@ -234,7 +234,7 @@ async fn both_workers(gateway: &Gateway) -> (Connection<'_>, Connection<'_>, u64
         let second = gateway.connect();
         assert_eq!(second.send(&request).await, 200);
         sent.set(sent.get() + 1);
-        let connections = connections(gateway).await;
+        let connections = gateway.connections_by_worker().await;
         match connections.iter().all(|count| *count > 0) {
             true => Ok(second),
             false => Err(connections),
@@ -242,19 +242,6 @@ async fn both_workers(gateway: &Gateway) -> (Connection<'_>, Connection<'_>, u64
     })
     .await;
     (first, second, sent.get())
-}
-
-/// Connections that each worker accepted.
-async fn connections(gateway: &Gateway) -> [u64; 2] {
-    let stats = gateway
-        .admin("/stats?filter=worker_._?.*downstream_cx_total")
-        .await;
-    [0, 1].map(|worker| {
-        let name = format!("worker_{worker}.downstream_cx_total: ");
-        let values = stats.lines().filter(|line| line.starts_with("listener."));
-        let value = values.filter_map(|line| line.split_once(&name)?.1.parse::<u64>().ok());
-        value.sum()
-    })
 }
 
 /// The configuration with another module for the singleton.
