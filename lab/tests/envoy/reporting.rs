@@ -148,10 +148,7 @@ async fn without_a_sync_side_usage_stays_pending_until_a_worker_takes_over() {
             let leads = figures["sync_leaders"] == 1;
             let is_pending = figures["usage_pending"] > 0;
             // Read in this order, so that what is reported after the first look does not mislead.
-            assert!(
-                leads || reports == 0 && is_pending,
-                "{reports} {figures:?}"
-            );
+            assert!(leads || reports == 0 && is_pending, "{reports} {figures:?}");
             if leads { Ok(()) } else { Err(figures) }
         },
     )
