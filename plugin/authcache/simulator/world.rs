@@ -212,6 +212,8 @@ impl<'a> World<'a> {
         let application = &mut self.backend.applications[place];
         match act {
             Act::Limit { place, max, .. } => {
+                // Tokens of a plan that was changed cannot be given back.
+                self.audit.burials = true;
                 if let Some(limit) = application.limits.get_mut(usize::from(place)) {
                     limit.2 = max;
                 }

@@ -50,6 +50,8 @@ pub(super) struct Epoch {
     news: Option<u64>,
     /// Silent workers that owe nothing, and what they had leased then.
     settled: BTreeMap<u64, Vec<u64>>,
+    /// Silent workers that owe something, and what they had leased when that was seen.
+    suspected: BTreeMap<u64, Vec<u64>>,
     hidden: u64,
     /// What the workers had stated when the report under way was sent.
     told: Told,
@@ -126,6 +128,7 @@ impl Epoch {
             rates: Vec::new(),
             news: None,
             settled: BTreeMap::new(),
+            suspected: BTreeMap::new(),
             hidden: 0,
             told: Told::default(),
         }
@@ -273,6 +276,7 @@ impl SyncFlow {
             return;
         };
         epoch.settled.remove(&worker.generation);
+        epoch.suspected.remove(&worker.generation);
         let knows = epoch.knows(statement);
         if !knows || !terms.is_alone() {
             let Some(slot) = self.slots(route).read(tag) else {
