@@ -50,8 +50,8 @@ pub struct Plugin {
     pub wasm: String,
     /// Configuration of the filter.
     pub configuration: String,
-    /// Configuration of the singleton.
-    pub sync_configuration: String,
+    /// Configuration of the singleton; absent: there is none, and a worker does its work.
+    pub sync_configuration: Option<String>,
 }
 
 /// The bootstrap configuration as YAML.
@@ -92,7 +92,7 @@ fn plugin(plugin: &Plugin) -> Value {
     context! {
         wasm => plugin.wasm.as_str(),
         configuration => plugin.configuration.as_str(),
-        sync_configuration => plugin.sync_configuration.as_str(),
+        sync_configuration => plugin.sync_configuration.as_deref(),
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
             wasm: "/etc/tollgate/plugin.wasm".to_owned(),
             configuration: r#"{"api":"v1","note":"a \"quoted\" text: with # and 'signs' and ü"}"#
                 .to_owned(),
-            sync_configuration: r#"{"api":"v1"}"#.to_owned(),
+            sync_configuration: Some(r#"{"api":"v1"}"#.to_owned()),
         }
     }
 
@@ -151,6 +151,18 @@ mod tests {
         let usual = render(&config(Some(example()))).expect("the template is valid");
         let other = yaml.lines().filter(|line| !usual.contains(line)).count();
         assert_eq!(other, 1);
+    }
+
+    #[test]
+    fn an_elected_sync_side_needs_no_singleton() {
+        let elected = Plugin {
+            sync_configuration: None,
+            ..example()
+        };
+        let yaml = render(&config(Some(elected))).expect("the template is valid");
+        let usual = render(&config(Some(example()))).expect("the template is valid");
+        assert!(usual.starts_with(yaml.trim_end()), "{yaml}");
+        assert!(!yaml.contains("bootstrap_extensions"), "{yaml}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::gateway_services::{self, APP_ID, APP_KEY, GatewayService, Place, Rule
 use crate::scenario::Scenario;
 
 /// What the singleton is configured with: all it needs besides travels with the usage it is sent.
-pub const SYNC: &str = r#"{"api":"v1"}"#;
+const SYNC: &str = r#"{"api":"v1"}"#;
 
 /// The cluster that both the plugin and Envoy's configuration call the backend.
 pub const BACKEND_CLUSTER: &str = "backend";
@@ -93,6 +93,13 @@ pub fn share(configuration: &mut Value, gateways: u16, index: u16) {
         cache.entry("gateways").or_insert(json!(gateways));
         cache.entry("gateway_index").or_insert(json!(index));
     }
+}
+
+/// The configuration of the singleton beside a filter that is configured so; `None` where a worker does
+/// its work.
+pub fn sync(configuration: &Value) -> Option<&'static str> {
+    let by = configuration.pointer("/cache/sync");
+    (by.and_then(Value::as_str) != Some("elected")).then_some(SYNC)
 }
 
 fn service_configuration(of: &GatewayService) -> Value {
@@ -191,6 +198,16 @@ mod tests {
         let mut own = json!({"cache": {"gateways": 9}});
         share(&mut own, 4, 3);
         assert_eq!(own["cache"]["gateways"], 9);
+    }
+
+    #[test]
+    fn a_singleton_is_deployed_unless_a_worker_is_elected() {
+        let mut scenario = scenario();
+        assert_eq!(sync(&for_scenario(&scenario)), Some(SYNC));
+        for (by, singleton) in [("singleton", Some(SYNC)), ("elected", None)] {
+            scenario.plugin.cache = toml::Table::from_iter([("sync".to_owned(), by.into())]);
+            assert_eq!(sync(&for_scenario(&scenario)), singleton);
+        }
     }
 
     #[test]

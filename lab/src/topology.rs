@@ -223,7 +223,7 @@ pub fn envoy(
         plugin: gateway.plugin.as_ref().map(|plugin| Plugin {
             wasm: wasm.display().to_string(),
             configuration: plugin.configuration.to_string(),
-            sync_configuration: plugin_config::SYNC.to_owned(),
+            sync_configuration: plugin_config::sync(&plugin.configuration).map(str::to_owned),
         }),
     })?;
     let arguments = [

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use authcache::callout::CallOutcome;
 use authcache::config::Settings;
 use authcache::filter_flow::{FilterFlow, FlightId, Resumption};
+use authcache::leadership::Candidate;
 use authcache::wire::News;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -66,7 +67,7 @@ impl FilterRoot {
             let mut resumptions = action(&mut state, vm);
             resumptions.extend(state.send_calls(vm));
             vm.show_new_usage();
-            if vm.worker.is_full() {
+            if vm.is_full() {
                 vm.hand_over(state.queue);
             }
             resumptions
@@ -90,6 +91,7 @@ impl RootState {
         self.queue = queue::register(&name);
         self.tell_queue();
         vm.stats();
+        vm.start_root(self.context_id);
     }
 
     /// Tells the flow where other workers send their answers to.
@@ -162,8 +164,12 @@ impl RootState {
 
 impl Context for FilterRoot {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
-        let outcome = host::callout::outcome(headers, body);
+        let outcome = || host::callout::outcome(headers, body);
         self.with_flow(|state, vm| {
+            if vm.answer_sync(token, outcome, state.context_id) {
+                return Vec::new();
+            }
+            let outcome = outcome();
             let flight = state.calls.remove(&token);
             match (flight, &mut state.flow) {
                 (Some(flight), Some(flow)) => {
@@ -185,7 +191,8 @@ impl Drop for FilterRoot {
                 if let Some(flow) = &mut state.flow {
                     flow.on_end(&mut vm.worker, host::now());
                 }
-                vm.hand_over(state.queue);
+                vm.send_usage(state.queue);
+                vm.end_root(state.context_id);
                 vm.publish();
             }
             Vec::new()
@@ -220,6 +227,9 @@ impl RootContext for FilterRoot {
                 Some(flow) => flow.on_tick(&mut vm.worker, host::now()),
                 None => Vec::new(),
             };
+            if let Some(flow) = &state.flow {
+                vm.look(Candidate::worker(flow.sync_by()), state.context_id);
+            }
             vm.hand_over(state.queue);
             vm.publish();
             state.show_waiting(vm);
@@ -229,8 +239,11 @@ impl RootContext for FilterRoot {
 
     fn on_queue_ready(&mut self, queue: u32) {
         self.with_flow(|state, vm| {
+            if vm.wake_sync(queue, state.context_id) {
+                return Vec::new();
+            }
             // After a reload the queue of the VM before may still wake this one up: what it holds
-            // is for nobody.
+            // is for nobody, unless it is usage.
             let is_own = state.queue == Some(QueueId(queue));
             let mut resumptions = Vec::new();
             while let Some(message) = queue::receive(QueueId(queue)) {

@@ -7,6 +7,7 @@
 mod filter;
 mod host;
 mod singleton;
+mod sync_side;
 mod vm;
 
 use proxy_wasm::traits::RootContext;
@@ -31,7 +32,7 @@ mod entry {
 
 fn root(context_id: u32) -> Box<dyn RootContext> {
     if host::root_id() == SINGLETON_ROOT_ID {
-        Box::new(singleton::SingletonRoot::new())
+        Box::new(singleton::SingletonRoot::new(context_id))
     } else {
         Box::new(filter::FilterRoot::new(context_id))
     }

@@ -28,4 +28,5 @@ mod paths;
 mod processes;
 mod reporting;
 mod shutdown;
+mod takeover;
 mod workers;

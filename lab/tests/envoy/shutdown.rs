@@ -3,21 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use crate::harness::population::Population;
 use crate::harness::request::Request;
 use crate::harness::{AMPLE, Gateway, KEYS, Setup, wait_until};
 
+/// Who reports.
+const SYNC: [&str; 2] = ["singleton", "elected"];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drained_and_then_terminated_nothing_is_lost() {
-    let gateway = Setup::new(Population::new().user("ada", AMPLE))
-        .start()
-        .await;
-    gateway.admit(50, &Request::user("/hello", "ada")).await;
-    gateway.drain().await;
-    terminate(&gateway).await;
-    assert_eq!(gateway.ledger(KEYS).await["hits"], 50);
-    assert_eq!(gateway.upstream_requests().await, 50);
-    gateway.stop().await;
+    for sync in SYNC {
+        let gateway = Setup::new(Population::new().user("ada", AMPLE))
+            .cache(json!({ "sync": sync }))
+            .start()
+            .await;
+        gateway.admit(50, &Request::user("/hello", "ada")).await;
+        gateway.drain().await;
+        terminate(&gateway).await;
+        assert_eq!(gateway.ledger(KEYS).await["hits"], 50, "{sync}");
+        assert_eq!(gateway.upstream_requests().await, 50, "{sync}");
+        gateway.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,8 +44,15 @@ async fn terminated_without_a_drain_at_most_what_was_pending_is_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_configuration_takes_over_without_losing_usage() {
+    for sync in SYNC {
+        updated_while_it_serves(sync).await;
+    }
+}
+
+async fn updated_while_it_serves(sync: &str) {
     let mut gateway = Setup::new(Population::new().user("ada", AMPLE).user("bob", AMPLE))
         .never_flushing()
+        .cache(json!({ "sync": sync }))
         .start()
         .await;
     let listener = Listener::serve_from_a_file(&mut gateway).await;
@@ -59,6 +74,8 @@ async fn a_new_configuration_takes_over_without_losing_usage() {
     assert_eq!(gateway.ledger(KEYS).await["hits"], admitted);
     assert_eq!(gateway.upstream_requests().await, admitted);
     assert_eq!(gateway.figure("usage_lost").await, 0);
+    assert_eq!(gateway.figure("sync_leaders").await, 1, "{sync}");
+    assert_eq!(gateway.figure("sync_takeovers").await, 0, "{sync}");
     gateway.stop().await;
 }
 

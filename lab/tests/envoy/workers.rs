@@ -2,7 +2,7 @@
 
 use crate::harness::population::Population;
 use crate::harness::request::Request;
-use crate::harness::{AMPLE, Gateway, KEYS, Setup, wait_until};
+use crate::harness::{AMPLE, KEYS, Setup, wait_until};
 
 const USERS: u64 = 5;
 
@@ -20,7 +20,7 @@ async fn two_workers_serve_hits_each_and_count_exactly_together() {
         let statuses = gateway.send_all(requests.collect(), 20).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
         sent.set(sent.get() + 200);
-        let connections = connections(&gateway).await;
+        let connections = gateway.connections_by_worker().await;
         match connections.iter().all(|count| *count > 0) {
             true => Ok(()),
             false => Err(connections),
@@ -42,17 +42,4 @@ async fn two_workers_serve_hits_each_and_count_exactly_together() {
     assert_eq!(gateway.ledger(KEYS).await["hits"], sent);
     assert_eq!(gateway.upstream_requests().await, sent);
     gateway.stop().await;
-}
-
-/// Connections that each worker accepted.
-async fn connections(gateway: &Gateway) -> [u64; 2] {
-    let stats = gateway
-        .admin("/stats?filter=worker_._?.*downstream_cx_total")
-        .await;
-    [0, 1].map(|worker| {
-        let name = format!("worker_{worker}.downstream_cx_total: ");
-        let values = stats.lines().filter(|line| line.starts_with("listener."));
-        let value = values.filter_map(|line| line.split_once(&name)?.1.parse::<u64>().ok());
-        value.sum()
-    })
 }

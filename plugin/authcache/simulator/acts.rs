@@ -41,7 +41,8 @@ pub(crate) enum Act {
     Trap { gateway: u8, worker: u8 },
     /// The process of a gateway ends and is started again.
     Crash { gateway: u8 },
-    /// The VM of the sync side fails, and is replaced after a while.
+    /// The singleton's VM fails. A host may start it again after a while; Envoy does not, which is what
+    /// a long while stands for.
     SyncDies { gateway: u8, down_ms: u32 },
     /// The sync side is busy with something else.
     SyncPauses { gateway: u8, ms: u32 },

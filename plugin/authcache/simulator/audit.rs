@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use authcache::counters::Counter;
+use authcache::sync_side::SyncSide;
 use authcache::time::{Period, UnixMillis};
 
 use super::acts::Sent;
@@ -12,6 +14,7 @@ use super::backend::{Accepted, Application, Backend};
 use super::catalogue::{METRICS, cost, cost_of, counts_for};
 use super::gateway::Sending;
 use super::scenario::{Mode, Scenario};
+use super::sync::given_up;
 use super::tally::Tally;
 
 /// A rule that was broken.
@@ -159,6 +162,9 @@ pub(crate) struct Audit {
     pub(crate) strangers: u64,
     /// Whether a process or a VM died that held usage.
     pub(crate) deaths: bool,
+    /// Whether what a worker leased may be taken for used: its VM died, it had no room to remember
+    /// what it leased, or time went wrong.
+    pub(crate) burials: bool,
     pub(crate) overshoot: Overshoot,
     pub(crate) offered: u64,
     pub(crate) admitted: u64,
@@ -220,6 +226,7 @@ impl Audit {
             given_up_by_syncs: 0,
             strangers: 0,
             deaths: false,
+            burials: !scenario.has_room() || scenario.clocks_move_ms() > 0,
             overshoot: Overshoot::default(),
             offered: 0,
             admitted: 0,
@@ -295,6 +302,13 @@ impl Audit {
                 format!("application {whose} was let through with {sent:?}")
             });
         }
+    }
+
+    /// A sync side dies with what it has taken.
+    pub(crate) fn bury_side(&mut self, side: &SyncSide) {
+        self.lost += side.pending();
+        self.given_up_by_syncs += given_up(side);
+        self.buried += side.count(Counter::UsageBuried);
     }
 
     /// Whether the application was open to this credential at any time since `since`.
@@ -448,6 +462,11 @@ impl Audit {
                 format!(
                     "{handed} units were handed over, {reported} reported, {pending} are pending, {lost} died, {given_up} were given up, {buried} of these were buried"
                 )
+            });
+        }
+        if buried > 0 && !self.burials {
+            self.fail(now, Rule::Reported, || {
+                format!("{buried} units were taken for used that nobody died with")
             });
         }
         let differences = self.tabled.difference(&self.acknowledged);

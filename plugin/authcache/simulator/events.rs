@@ -21,8 +21,26 @@ pub(crate) enum Caller {
     },
     /// One request for itself.
     Stream { place: Place, stream: StreamId },
-    /// The sync side of a gateway in its nth life.
-    Sync { gateway: usize, life: u32, id: u64 },
+    /// A sync side.
+    Sync { seat: Seat, id: u64 },
+}
+
+/// Where a sync side is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Seat {
+    /// The singleton of a gateway in its nth life.
+    Singleton { gateway: usize, life: u32 },
+    /// A worker.
+    Worker(Place),
+}
+
+impl Seat {
+    pub(crate) fn gateway(&self) -> usize {
+        match self {
+            Self::Singleton { gateway, .. } => *gateway,
+            Self::Worker(place) => place.gateway,
+        }
+    }
 }
 
 /// A worker's VM in its nth life.
@@ -37,7 +55,7 @@ impl Caller {
     pub(crate) fn gateway(&self) -> usize {
         match self {
             Self::Flight { place, .. } | Self::Stream { place, .. } => place.gateway,
-            Self::Sync { gateway, .. } => *gateway,
+            Self::Sync { seat, .. } => seat.gateway(),
         }
     }
 }
@@ -52,10 +70,7 @@ pub(crate) enum Event {
         life: u32,
     },
     /// The host says that the usage queue holds something.
-    UsageReady {
-        gateway: usize,
-        life: u32,
-    },
+    UsageReady(Seat),
     /// The host says that a worker's own queue holds something.
     NewsReady(Place),
     /// A dead sync side is started again.

@@ -9,13 +9,13 @@ use authcache::config::Settings;
 use authcache::filter_flow::{FilterFlow, Question, StreamId};
 use authcache::key::HashSeed;
 use authcache::shared::memory::Memory;
-use authcache::sync_flow::SyncFlow;
+use authcache::sync_side::SyncSide;
 use authcache::time::UnixMillis;
 use authcache::worker::{Seeds, WorkerState};
 
 use super::acts::Sent;
 use super::dice::Dice;
-use super::events::Place;
+use super::events::{Place, Seat};
 use super::scenario::Scenario;
 
 /// A request that a client sent.
@@ -42,6 +42,12 @@ pub(crate) struct Waiting {
 pub(crate) struct Vm {
     pub(crate) place: Place,
     pub(crate) state: WorkerState,
+    /// Its part in who leads.
+    pub(crate) side: SyncSide,
+    /// The lead that it last saw.
+    pub(crate) term: u64,
+    /// When its table was last empty.
+    pub(crate) handed_at: u64,
     /// By number; those of configurations that ended are gone.
     pub(crate) flows: Vec<Option<FilterFlow>>,
     /// What waits in the queue of each configuration.
@@ -56,10 +62,10 @@ pub(crate) struct Vm {
     pub(crate) refused: BTreeMap<usize, (u64, UnixMillis)>,
 }
 
-/// The sync side of a gateway.
+/// The singleton of a gateway.
 #[derive(Debug)]
-pub(crate) struct SyncSide {
-    pub(crate) flow: SyncFlow,
+pub(crate) struct Singleton {
+    pub(crate) side: SyncSide,
     pub(crate) life: u32,
     pub(crate) up: bool,
     pub(crate) paused_until: u64,
@@ -76,8 +82,10 @@ pub(crate) struct Gateway {
     pub(crate) offset_ms: i64,
     pub(crate) dice: Dice,
     pub(crate) workers: Vec<Vm>,
-    pub(crate) sync: SyncSide,
+    pub(crate) sync: Singleton,
     pub(crate) usage: VecDeque<Vec<u8>>,
+    /// Who registered the queue of usage last: wake-ups go there.
+    pub(crate) registered: Option<Seat>,
     /// What all VMs of the process see.
     pub(crate) shared: Rc<Memory>,
     lives: u32,
@@ -88,10 +96,10 @@ impl Gateway {
         let settings = scenario.settings(number);
         let mut dice = Dice::new(scenario.seed, 100 + number as u64);
         let shared: Rc<Memory> = Rc::default();
-        let sync = SyncSide {
-            flow: SyncFlow::new(dice.next(), Rc::<Memory>::clone(&shared)),
+        let sync = Singleton {
+            side: SyncSide::new(dice.next(), dice.next(), Rc::<Memory>::clone(&shared)),
             life: 0,
-            up: true,
+            up: !scenario.elected,
             paused_until: 0,
         };
         let mut gateway = Self {
@@ -102,6 +110,7 @@ impl Gateway {
             workers: Vec::new(),
             sync,
             usage: VecDeque::new(),
+            registered: None,
             shared,
             lives: 0,
         };
@@ -127,6 +136,8 @@ impl Gateway {
             generation: dice.next(),
         };
         let state = WorkerState::new(seeds, Rc::<Memory>::clone(&self.shared));
+        let generation = seeds.generation;
+        let side = SyncSide::new(generation, generation, Rc::<Memory>::clone(&self.shared));
         let clock = self.clock(now);
         let mut vm = Vm {
             place: Place {
@@ -135,6 +146,9 @@ impl Gateway {
                 life: self.lives,
             },
             state,
+            side,
+            term: 0,
+            handed_at: now,
             flows: Vec::new(),
             news: Vec::new(),
             waiting: BTreeMap::new(),
@@ -146,10 +160,11 @@ impl Gateway {
         vm
     }
 
-    /// The sync side's next life, which knows nothing.
+    /// The singleton's next life, which knows nothing.
     pub(crate) fn restart_sync(&mut self) {
-        self.sync = SyncSide {
-            flow: SyncFlow::new(self.dice.next(), Rc::<Memory>::clone(&self.shared)),
+        let shared = Rc::<Memory>::clone(&self.shared);
+        self.sync = Singleton {
+            side: SyncSide::new(self.dice.next(), self.dice.next(), shared),
             life: self.sync.life + 1,
             up: true,
             paused_until: 0,
@@ -157,7 +172,7 @@ impl Gateway {
     }
 }
 
-impl SyncSide {
+impl Singleton {
     /// Whether this is still its nth life, and it has not ended.
     pub(crate) fn is(&self, life: u32) -> bool {
         self.life == life && self.up

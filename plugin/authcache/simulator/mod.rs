@@ -24,6 +24,7 @@ pub(crate) mod gateway;
 pub(crate) mod run;
 pub(crate) mod scenario;
 pub(crate) mod shrink;
+mod sync;
 pub(crate) mod tally;
 pub(crate) mod trace;
 pub(crate) mod world;

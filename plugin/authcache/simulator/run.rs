@@ -6,8 +6,9 @@ use authcache::counters::Counter;
 
 use super::audit::{Overshoot, Rule, Violation};
 use super::scenario::{Network, Scenario};
+use super::sync::given_up;
 use super::trace::Trace;
-use super::world::{TICK_MS, World, given_up};
+use super::world::{TICK_MS, World};
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -87,13 +88,16 @@ impl World<'_> {
         for gateway in &mut self.gateways {
             gateway.sync.paused_until = self.now;
         }
+        self.wake_workers();
         let rest = self.now + REST_MS;
         // Who waits now may wait for all of its patience.
         let waiters = self.now + self.scenario.patience_ms() + 10 * TICK_MS;
         while self.now < rest && self.audit.violation.is_none() {
             self.play(self.now + 10 * TICK_MS);
-            let up = self.gateways.iter().all(|gateway| gateway.sync.up);
-            if self.now >= waiters && up && (self.pending() == 0 || !self.scenario.drains()) {
+            if self.now >= waiters
+                && self.is_served()
+                && (self.pending() == 0 || !self.scenario.drains())
+            {
                 break;
             }
         }
@@ -137,21 +141,15 @@ impl World<'_> {
 
     /// Units that were taken for used.
     fn buried(&self) -> u64 {
-        let syncs = self.gateways.iter().map(|gateway| {
-            let counters = &gateway.sync.flow.counters;
-            counters.value(Counter::UsageBuried)
-        });
-        self.audit.buried + syncs.sum::<u64>()
+        let sides = self.sides().map(|side| side.count(Counter::UsageBuried));
+        self.audit.buried + sides.sum::<u64>()
     }
 
     /// Units that workers never put into a table, and those that sync sides gave up.
     fn given_up(&self) -> (u64, u64) {
         let vms = self.gateways.iter().flat_map(|gateway| &gateway.workers);
         let workers = vms.map(|vm| vm.state.counters.value(Counter::UsageLost));
-        let syncs = self
-            .gateways
-            .iter()
-            .map(|gateway| given_up(&gateway.sync.flow));
+        let syncs = self.sides().map(given_up);
         let (workers, syncs): (u64, u64) = (workers.sum(), syncs.sum());
         (
             workers + self.audit.given_up_by_workers,

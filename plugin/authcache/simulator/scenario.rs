@@ -117,6 +117,8 @@ pub(crate) struct Scenario {
     pub(crate) network: Network,
     /// Whether every unit over a limit counts as a violation, whatever the mode promises.
     pub(crate) exact: bool,
+    /// Whether there is no singleton, and a worker is elected.
+    pub(crate) elected: bool,
     /// How far each gateway's clock is from the backend's.
     pub(crate) offsets_ms: Vec<i64>,
     /// When, after the start, and what; in order of time.
@@ -149,6 +151,8 @@ pub(crate) struct Traffic {
     pub(crate) uneven: Option<f64>,
 }
 
+/// Less than the patience of a worker with a singleton that is busy.
+const TAKEN_OVER_MS: u32 = 4_000;
 /// How long before its end a minute's edge is looked for, so that runs cross one early.
 const MINUTE_MS: u64 = 60_000;
 /// 2031-05-04 10:20:00, far from the ends of days.
@@ -259,6 +263,7 @@ impl Scenario {
                 wake_lost: trouble(&mut dice, 500),
             },
             exact: wanted.exact,
+            elected: Dice::new(seed, 5).chance(300),
             offsets_ms: (0..gateways)
                 .map(|_| {
                     let half = i64::try_from(clock_skew_ms).unwrap_or(0);
@@ -323,6 +328,7 @@ impl Scenario {
                 ..Network::default()
             },
             exact: wanted.exact,
+            elected: false,
             // Clocks that are kept by NTP.
             offsets_ms: (0..gateways)
                 .map(|_| i64::try_from(dice.below(21)).unwrap_or(0) - 10)
@@ -361,7 +367,7 @@ impl Scenario {
                 "unique_callout":{unique},"report_retry":"{retry}",
                 "epoch":{{"min":"{epoch_min}ms","max":"{epoch_max}ms"}},
                 "calls_per_second":{calls},"settle_delay":"{settle}ms","clock_skew":"{skew}ms",
-                "workers_hint":{workers}}}}}"#,
+                "workers_hint":{workers},"sync":"{sync}"}}}}"#,
             timeout = cache.timeout_ms,
             services = services.join(","),
             mode = self.mode.as_str(),
@@ -383,17 +389,19 @@ impl Scenario {
             settle = cache.settle_delay_ms,
             skew = cache.clock_skew_ms,
             workers = self.workers,
+            sync = if self.elected { "elected" } else { "singleton" },
         );
         Settings::parse(text.as_bytes()).expect("settings of a scenario are valid")
     }
 
     /// Whether one worker sees all usage and never forgets any, so that it has to be exact.
     pub(crate) fn knows_everything(&self) -> bool {
-        let forgets = |act: &Act| {
-            matches!(
-                act,
-                Act::Trap { .. } | Act::Crash { .. } | Act::SyncDies { .. } | Act::Clock { .. }
-            )
+        // A sync side that takes over from one that lives does not know what that has not reported.
+        let forgets = |act: &Act| match act {
+            Act::Trap { .. } | Act::Crash { .. } | Act::SyncDies { .. } | Act::Clock { .. } => true,
+            Act::SyncPauses { ms, .. } => *ms >= TAKEN_OVER_MS,
+            Act::Update { .. } => self.elected,
+            _ => false,
         };
         self.gateways * self.workers == 1
             && self.cache.hard_ms > 2 * self.duration_ms
@@ -413,7 +421,7 @@ impl Scenario {
                     | Act::SyncDies { .. }
                     | Act::Crash { .. }
                     | Act::Clock { .. }
-            )
+            ) || self.elected && matches!(act, Act::Trap { .. } | Act::Update { .. })
         };
         self.gateways == 1
             || network.lost_before + network.lost_after + network.late + network.wake_lost == 0

@@ -8,7 +8,6 @@ use authcache::counters::Counter;
 use authcache::filter_flow::{Resolution, Resumption, Step, StreamId};
 use authcache::refusal::Refusal;
 use authcache::request::RequestView;
-use authcache::sync_flow::{SyncFlow, SyncStep};
 use authcache::time::{Period, UnixMillis};
 use authcache::wire::{AnswerOutcome, News, RefreshOutcome, UsageMessage};
 
@@ -47,7 +46,7 @@ pub(crate) struct World<'a> {
 #[derive(Debug)]
 pub(super) struct Called {
     pub(super) accepted: Vec<Accepted>,
-    units: u64,
+    pub(super) units: u64,
     application: Option<usize>,
     /// The question as it was sent, if it was refused.
     question: Option<String>,
@@ -118,12 +117,7 @@ impl<'a> World<'a> {
             Event::Act(number) => self.act(number),
             Event::WorkerTick(place) => self.worker_tick(place),
             Event::SyncTick { gateway, life } => self.sync_tick(gateway, life),
-            Event::UsageReady { gateway, life } => {
-                if self.sync_runs(gateway, life) {
-                    self.receive(gateway);
-                    self.work(gateway);
-                }
-            }
+            Event::UsageReady(seat) => self.usage_ready(seat),
             Event::NewsReady(place) => self.take_news(place),
             Event::SyncStarts { gateway, life } => {
                 if self.gateways[gateway].sync.life == life {
@@ -149,7 +143,7 @@ impl<'a> World<'a> {
     }
 
     /// The VM at `place`, if it still lives.
-    fn vm(&mut self, place: Place) -> Option<&mut Vm> {
+    pub(super) fn vm(&mut self, place: Place) -> Option<&mut Vm> {
         let vm = &mut self.gateways[place.gateway].workers[place.worker];
         (vm.place.life == place.life).then_some(vm)
     }
@@ -184,19 +178,13 @@ impl<'a> World<'a> {
             Act::Trap { gateway, worker } => self.trap(gateway.into(), worker.into()),
             Act::Crash { gateway } => self.crash(gateway.into()),
             Act::SyncDies { gateway, down_ms } => {
-                let gateway = usize::from(gateway);
-                self.bury_sync(gateway);
-                let sync = &mut self.gateways[gateway].sync;
-                sync.up = false;
-                sync.life += 1;
-                let life = sync.life;
-                let starts = Event::SyncStarts { gateway, life };
-                self.events.push(now + u64::from(down_ms), starts);
+                self.singleton_dies(usize::from(gateway), down_ms.into());
             }
             Act::SyncPauses { gateway, ms } => {
                 self.gateways[usize::from(gateway)].sync.paused_until = now + u64::from(ms);
             }
             Act::Update { gateway, worker } => {
+                self.resign(usize::from(gateway), usize::from(worker));
                 let gateway = &mut self.gateways[usize::from(gateway)];
                 let (settings, clock) = (gateway.settings.clone(), gateway.clock(now));
                 gateway.workers[usize::from(worker)].configure(settings, clock);
@@ -224,6 +212,8 @@ impl<'a> World<'a> {
         let application = &mut self.backend.applications[place];
         match act {
             Act::Limit { place, max, .. } => {
+                // Tokens of a plan that was changed cannot be given back.
+                self.audit.burials = true;
                 if let Some(limit) = application.limits.get_mut(usize::from(place)) {
                     limit.2 = max;
                 }
@@ -388,7 +378,10 @@ impl<'a> World<'a> {
             let vm = self.gateways[number].vm(worker, self.now);
             self.gateways[number].workers[worker] = vm;
         }
-        self.restart_sync(number);
+        self.gateways[number].registered = None;
+        if !self.scenario.elected {
+            self.restart_sync(number);
+        }
     }
 
     /// A VM ends with what it holds.
@@ -396,28 +389,13 @@ impl<'a> World<'a> {
         let vm = &self.gateways[gateway].workers[worker];
         let message = vm.state.message(vm.queue(vm.current()));
         self.audit.deaths = true;
+        self.audit.burials = true;
+        self.audit.bury_side(&vm.side);
         self.audit.given_up_by_workers += vm.state.counters.value(Counter::UsageLost);
         if let Some(message) = message {
-            self.tabled(&message);
+            self.tabled(&message, self.gateways[gateway].workers[worker].handed_at);
             self.audit.lost += units_of(&message);
         }
-    }
-
-    fn bury_sync(&mut self, gateway: usize) {
-        self.audit.deaths = true;
-        let sync = &self.gateways[gateway].sync;
-        if sync.up {
-            self.audit.lost += sync.flow.pending();
-            self.audit.given_up_by_syncs += given_up(&sync.flow);
-            self.audit.buried += sync.flow.counters.value(Counter::UsageBuried);
-        }
-    }
-
-    fn restart_sync(&mut self, gateway: usize) {
-        self.gateways[gateway].restart_sync();
-        let life = self.gateways[gateway].sync.life;
-        let tick = Event::SyncTick { gateway, life };
-        self.events.push(self.now + TICK_MS, tick);
     }
 
     fn worker_tick(&mut self, place: Place) {
@@ -431,23 +409,8 @@ impl<'a> World<'a> {
             resumptions.extend(flow.on_tick(&mut vm.state, clock));
         }
         vm.given_up += resumptions.len() as u64;
-        let message = vm.state.message(vm.queue(vm.current()));
-        if let Some(message) = message {
-            vm.state.handed_over();
-            self.tabled(&message);
-            let bytes = message.encode().expect("a message");
-            self.trace.note(&[now, bytes.len() as u64], || {
-                format!("{now} {place:?} hands over {} units", units_of(&message))
-            });
-            let gateway = &mut self.gateways[place.gateway];
-            gateway.usage.push_back(bytes);
-            let life = gateway.sync.life;
-            if !gateway.dice.chance(self.network.wake_lost) {
-                let gateway = place.gateway;
-                let ready = Event::UsageReady { gateway, life };
-                self.events.push(now + 1, ready);
-            }
-        }
+        self.look(place);
+        self.hand_over(place);
         self.resolve(place, resumptions, true);
         self.send_calls(place);
         self.events.push(now + TICK_MS, Event::WorkerTick(place));
@@ -462,11 +425,11 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Notes what a message hands over: usage since the last tick, dated with a minute of then.
-    fn tabled(&mut self, message: &UsageMessage) {
+    /// Notes what a message hands over: usage since `since`, dated with a minute of then.
+    pub(super) fn tabled(&mut self, message: &UsageMessage, since: u64) {
         // Windows are the backend's, whose clock may be ahead, and clocks are set.
         let slack_ms = 2 * TICK_MS + 4 * self.scenario.cache.clock_skew_ms;
-        let earliest = Period::Minute.window(UnixMillis(self.now - slack_ms)).start;
+        let earliest = Period::Minute.window(UnixMillis(since - slack_ms)).start;
         let latest = UnixMillis(self.now + slack_ms);
         for account in &message.accounts {
             let header = &message.services[account.service];
@@ -533,7 +496,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn call(&mut self, caller: Caller, callout: Callout) {
+    pub(super) fn call(&mut self, caller: Caller, callout: Callout) {
         let sent = self.now;
         let network = self.network;
         let timeout = sent + callout.timeout_ms;
@@ -630,45 +593,7 @@ impl<'a> World<'a> {
     ) {
         let call = call.map(|call| self.calls[call].take());
         match caller {
-            Caller::Sync { gateway, life, id } => {
-                if !self.gateways[gateway].sync.is(life) {
-                    return;
-                }
-                let paused_until = self.gateways[gateway].sync.paused_until;
-                if paused_until > self.now {
-                    // The main thread is busy: the answer waits.
-                    let outcome = outcome.clone();
-                    let call = call.map(|call| {
-                        self.calls.push(call);
-                        self.calls.len() - 1
-                    });
-                    let later = Event::Answer {
-                        caller,
-                        outcome,
-                        verdict,
-                        call,
-                    };
-                    self.events.push(paused_until, later);
-                    return;
-                }
-                if matches!(verdict, Verdict::Taken | Verdict::Yes) {
-                    let accepted = call.iter().flat_map(|call| &call.accepted);
-                    let asked_with: u64 = accepted.map(|usage| usage.amount).sum();
-                    let units = call.as_ref().map_or(0, |call| call.units);
-                    self.audit.reported += units.max(asked_with);
-                    for usage in call.iter().flat_map(|call| &call.accepted) {
-                        self.audit.acknowledge(usage);
-                    }
-                }
-                let clock = self.gateways[gateway].clock(self.now);
-                let flow = &mut self.gateways[gateway].sync.flow;
-                let before = flow.counters.value(Counter::UsageUncertain);
-                let steps = flow.on_outcome(id, outcome, clock);
-                let uncertain = flow.counters.value(Counter::UsageUncertain) - before;
-                self.audit.uncertain += uncertain;
-                self.carry_out(gateway, steps);
-                self.work(gateway);
-            }
+            Caller::Sync { seat, id } => self.sync_answered(seat, id, outcome, verdict, call),
             Caller::Flight {
                 place,
                 flow,
@@ -838,56 +763,8 @@ impl<'a> World<'a> {
         }
     }
 
-    fn sync_runs(&self, gateway: usize, life: u32) -> bool {
-        let sync = &self.gateways[gateway].sync;
-        sync.is(life) && sync.paused_until <= self.now
-    }
-
-    fn sync_tick(&mut self, gateway: usize, life: u32) {
-        if !self.gateways[gateway].sync.is(life) {
-            return;
-        }
-        let tick = Event::SyncTick { gateway, life };
-        self.events.push(self.now + TICK_MS, tick);
-        if self.sync_runs(gateway, life) {
-            self.receive(gateway);
-            self.work(gateway);
-        }
-    }
-
-    fn receive(&mut self, gateway: usize) {
-        let clock = self.gateways[gateway].clock(self.now);
-        while let Some(bytes) = self.gateways[gateway].usage.pop_front() {
-            let message = UsageMessage::decode(&bytes).expect("a message");
-            let steps = self.gateways[gateway].sync.flow.on_usage(&message, clock);
-            self.carry_out(gateway, steps);
-        }
-    }
-
-    fn work(&mut self, gateway: usize) {
-        let clock = self.gateways[gateway].clock(self.now);
-        let steps = self.gateways[gateway].sync.flow.poll(clock);
-        self.carry_out(gateway, steps);
-    }
-
-    fn carry_out(&mut self, gateway: usize, steps: Vec<SyncStep>) {
-        for step in steps {
-            match step {
-                SyncStep::Call { id, callout } => {
-                    let life = self.gateways[gateway].sync.life;
-                    self.call(Caller::Sync { gateway, life, id }, callout);
-                }
-                SyncStep::Send { queue, message } => {
-                    let bytes = News::Refresh(message).encode().expect("a message");
-                    self.deliver(gateway, queue, bytes);
-                }
-                SyncStep::Lost { .. } | SyncStep::ReportRefused { .. } => {}
-            }
-        }
-    }
-
     /// Puts news into a worker's queue. Those for a VM that is gone are for nobody.
-    fn deliver(&mut self, gateway: usize, queue: u32, bytes: Vec<u8>) {
+    pub(super) fn deliver(&mut self, gateway: usize, queue: u32, bytes: Vec<u8>) {
         let wake_lost = self.network.wake_lost;
         let gateway = &mut self.gateways[gateway];
         let lost = gateway.dice.chance(wake_lost);
@@ -961,20 +838,6 @@ impl<'a> World<'a> {
             }
         }
     }
-
-    /// Units that are handed over and neither reported nor given up.
-    pub(super) fn pending(&self) -> u64 {
-        let gateways = self.gateways.iter().map(|gateway| {
-            let queued: u64 = gateway.usage.iter().map(|message| units(message)).sum();
-            let known = if gateway.sync.up {
-                gateway.sync.flow.pending()
-            } else {
-                0
-            };
-            queued + known
-        });
-        gateways.sum()
-    }
 }
 
 impl Called {
@@ -990,12 +853,6 @@ impl Called {
     }
 }
 
-/// Units that a sync side will not report, or not again.
-pub(super) fn given_up(flow: &SyncFlow) -> u64 {
-    let counters = &flow.counters;
-    counters.value(Counter::UsageLost) + counters.value(Counter::UsageUncertain)
-}
-
 fn kind_of(step: &Step) -> u64 {
     match step {
         Step::Continue => 1,
@@ -1005,11 +862,11 @@ fn kind_of(step: &Step) -> u64 {
     }
 }
 
-fn units(bytes: &[u8]) -> u64 {
+pub(super) fn units(bytes: &[u8]) -> u64 {
     units_of(&UsageMessage::decode(bytes).expect("a message"))
 }
 
-fn units_of(message: &UsageMessage) -> u64 {
+pub(super) fn units_of(message: &UsageMessage) -> u64 {
     let entries = message.accounts.iter().flat_map(|account| &account.entries);
     entries.map(|entry| entry.amount).sum()
 }

@@ -89,6 +89,13 @@ impl<K, V: Value> Arena<K, V> {
             .map(|slot| &slot.value)
     }
 
+    /// Every entry, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &K, &V)> {
+        self.slots
+            .iter()
+            .map(|slot| (slot.hash, &slot.key, &slot.value))
+    }
+
     /// Stores a newcomer, whose key must not be there, and makes room for it if need be.
     pub fn insert(&mut self, hash: u64, key: K, value: V, now: UnixMillis) -> Result<&mut V, Full> {
         if self.slots.len() >= self.capacity {

@@ -14,7 +14,7 @@ mod value;
 pub use backend::{Backend, Extension};
 pub use cache::{
     CacheSettings, Epoch, Flush, FlushMode, Gateways, Headers, LogLevel, Memory, Mode, OnOutage,
-    OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, Ttl,
+    OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, SyncBy, Ttl,
 };
 pub use error::ConfigError;
 pub use service::{Environment, Service};

@@ -85,13 +85,17 @@ pub enum Counter {
     /// Requests about unknown applications that were answered without a call, because too many such
     /// calls were refused.
     UnknownWithheld,
+    /// Times that a sync side fell silent and another took over.
+    SyncTakeovers,
+    /// Units that a sync side which fell silent had taken and not reported: at most so many are lost.
+    UsageOrphaned,
     /// Starts of a VM.
     VmStarts,
 }
 
 impl Counter {
     /// Every counter in the order of their numbers.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Hits,
         Self::Misses,
         Self::Admitted,
@@ -129,6 +133,8 @@ impl Counter {
         Self::OvershootUnits,
         Self::UsageBuried,
         Self::UnknownWithheld,
+        Self::SyncTakeovers,
+        Self::UsageOrphaned,
         Self::VmStarts,
     ];
 
@@ -187,6 +193,8 @@ impl Counter {
             Self::OvershootUnits => "tollgate_overshoot_units",
             Self::UsageBuried => "tollgate_usage_buried",
             Self::UnknownWithheld => "tollgate_unknown_withheld",
+            Self::SyncTakeovers => "tollgate_sync_takeovers",
+            Self::UsageOrphaned => "tollgate_usage_orphaned",
             Self::VmStarts => "tollgate_vm_starts",
         }
     }
@@ -218,6 +226,13 @@ impl Counters {
     /// What was counted.
     pub fn value(&self, counter: Counter) -> u64 {
         self.0.get(counter as usize).copied().unwrap_or_default()
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        for (sum, value) in self.0.iter_mut().zip(other.0) {
+            *sum = sum.saturating_add(value);
+        }
     }
 
     /// What was counted since the last time, for publishing; nothing is left.

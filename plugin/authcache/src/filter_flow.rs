@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 use crate::callout::{CallKind, Callout};
 use crate::claims::Claim;
-use crate::config::{Mode, OnOutage, Settings};
+use crate::config::{Mode, OnOutage, Settings, SyncBy};
 use crate::counters::Counter;
 use crate::credentials::{Credential, CredentialError, CredentialRef};
 use crate::key::KeyDigest;
@@ -227,6 +227,11 @@ impl FilterFlow {
     /// The configuration ends: what it leased goes back.
     pub fn on_end(&mut self, worker: &mut WorkerState, now: UnixMillis) {
         worker.return_leases(now);
+    }
+
+    /// Who is the sync side.
+    pub fn sync_by(&self) -> SyncBy {
+        self.settings.cache.sync
     }
 
     /// Decides by the outage policy whoever waited too long, and takes back those who wait for a

@@ -16,6 +16,7 @@ pub mod pace;
 pub mod slot;
 pub mod store;
 pub mod terms;
+pub mod told;
 pub mod wallet;
 
 mod codec;

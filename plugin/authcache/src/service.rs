@@ -255,6 +255,11 @@ impl ServiceRegistry {
             .find(|service| service.number == number)
     }
 
+    /// The service whose applications have keys of this scope.
+    pub fn of(&self, scope: &Rc<Scope>) -> Option<&Rc<ServedService>> {
+        self.services.iter().find(|service| service.scope == *scope)
+    }
+
     /// Forgets services that no configuration and no pending usage refers to, except the last one,
     /// whose number the next is counted from.
     fn drop_unused(&mut self) {

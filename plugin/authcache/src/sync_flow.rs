@@ -15,6 +15,7 @@
 mod application;
 mod backoff;
 mod epochs;
+mod handing_over;
 mod intake;
 mod outcomes;
 mod pending;

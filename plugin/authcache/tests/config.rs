@@ -4,7 +4,8 @@
 
 use authcache::config::{
     CacheSettings, Environment, Epoch, Extension, Flush, FlushMode, Gateways, Headers, LogLevel,
-    Memory, Mode, OnOutage, OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, Settings, Ttl,
+    Memory, Mode, OnOutage, OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, Settings,
+    SyncBy, Ttl,
 };
 use authcache::credentials::{Credentials, Lookup};
 use authcache::usage::Usage;
@@ -72,7 +73,7 @@ const COMPLETE: &str = r#"{
     "calls_per_second": 9,
     "unknown_calls_per_second": 8,
     "headers": {"rate_limit": "off", "retry_after": false, "reason": false},
-    "sync": "singleton",
+    "sync": "elected",
     "decision_record": "off",
     "strict_headers": false,
     "shadow": false,
@@ -137,6 +138,7 @@ fn what_is_left_out_has_its_default() {
         settle_delay_ms: 300,
         clock_skew_ms: 1_000,
         no_match_status: 404,
+        sync: SyncBy::Singleton,
         log_level: LogLevel::Info,
     };
     assert_eq!(settings.cache, expected);
@@ -206,6 +208,7 @@ fn everything_that_is_given_is_taken() {
         settle_delay_ms: 0,
         clock_skew_ms: 2_000,
         no_match_status: 403,
+        sync: SyncBy::Elected,
         log_level: LogLevel::Warn,
     };
     assert_eq!(settings.cache, expected);

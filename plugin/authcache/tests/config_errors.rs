@@ -655,11 +655,10 @@ fn what_this_version_does_not_carry_out_is_an_error() {
         &not_supported,
     );
     cache(r#""shadow": true"#, "cache.shadow", &not_supported);
-    cache(r#""sync": "elected""#, "cache.sync", &not_supported);
     cache(
         r#""sync": "leader""#,
         "cache.sync",
-        &["`leader`", "`singleton`"],
+        &["`leader`", "`singleton`, `elected`"],
     );
     cache(
         r#""decision_record": "denials""#,

@@ -23,6 +23,8 @@ pub(crate) enum Gauge {
     Waiters,
     /// Units that were handed out and that the backend's counters may not show.
     Uncertainty,
+    /// VMs that are the sync side: 1 from the first request on.
+    SyncLeaders,
 }
 
 /// The metrics of one VM.
@@ -33,6 +35,7 @@ pub(crate) struct Stats {
     applications_cached: Option<u32>,
     waiters: Option<u32>,
     uncertainty: Option<u32>,
+    sync_leaders: Option<u32>,
     overshoot: Option<u32>,
 }
 
@@ -49,6 +52,7 @@ impl Stats {
             applications_cached: gauge("tollgate_applications_cached"),
             waiters: gauge("tollgate_waiters"),
             uncertainty: gauge("tollgate_uncertainty"),
+            sync_leaders: gauge("tollgate_sync_leaders"),
             overshoot: hostcalls::define_metric(MetricType::Histogram, OVERSHOOT).ok(),
         }
     }
@@ -65,13 +69,7 @@ impl Stats {
 
     /// Moves a gauge.
     pub(crate) fn move_gauge(&self, gauge: Gauge, by: i64) {
-        let id = match gauge {
-            Gauge::UsagePending => self.usage_pending,
-            Gauge::ApplicationsCached => self.applications_cached,
-            Gauge::Waiters => self.waiters,
-            Gauge::Uncertainty => self.uncertainty,
-        };
-        move_by(id, by);
+        move_by(self.id(gauge), by);
     }
 
     /// Enters a reading into the histogram of overshoots.
@@ -88,11 +86,11 @@ impl Stats {
         self.move_gauge(gauge, i64::try_from(by).unwrap_or(i64::MAX));
     }
 
-    /// Lowers the gauge of pending usage to `most`, because nobody owns what is beyond it.
-    pub(crate) fn cap_pending(&self, most: u64) {
-        let shown = self.usage_pending.map(hostcalls::get_metric);
+    /// Lowers a gauge to `most`, because nobody owns what is beyond it.
+    pub(crate) fn cap(&self, gauge: Gauge, most: u64) {
+        let shown = self.id(gauge).map(hostcalls::get_metric);
         if let Some(Ok(shown)) = shown {
-            self.lower(Gauge::UsagePending, shown.saturating_sub(most));
+            self.lower(gauge, shown.saturating_sub(most));
         }
     }
 
@@ -102,6 +100,16 @@ impl Stats {
             gauge,
             i64::try_from(by).unwrap_or(i64::MAX).saturating_neg(),
         );
+    }
+
+    fn id(&self, gauge: Gauge) -> Option<u32> {
+        match gauge {
+            Gauge::UsagePending => self.usage_pending,
+            Gauge::ApplicationsCached => self.applications_cached,
+            Gauge::Waiters => self.waiters,
+            Gauge::Uncertainty => self.uncertainty,
+            Gauge::SyncLeaders => self.sync_leaders,
+        }
     }
 }
 

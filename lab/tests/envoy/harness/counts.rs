@@ -83,6 +83,19 @@ impl Gateway {
         figures(&self.admin("/stats?filter=tollgate_").await)
     }
 
+    /// Connections that each of two workers accepted.
+    pub(crate) async fn connections_by_worker(&self) -> [u64; 2] {
+        let stats = self
+            .admin("/stats?filter=worker_._?.*downstream_cx_total")
+            .await;
+        [0, 1].map(|worker| {
+            let name = format!("worker_{worker}.downstream_cx_total: ");
+            let values = stats.lines().filter(|line| line.starts_with("listener."));
+            let value = values.filter_map(|line| line.split_once(&name)?.1.parse::<u64>().ok());
+            value.sum()
+        })
+    }
+
     /// One of the plugin's metrics. It appears with the first request that a worker serves, which is
     /// waited for.
     pub(crate) async fn figure(&self, name: &str) -> u64 {

@@ -35,6 +35,7 @@ impl Gateway {
     /// Ends the lab's Envoy and starts another with its configuration, changed by `edit`.
     pub(crate) async fn replace_envoy(&mut self, edit: impl FnOnce(&str) -> String) {
         let config = self.envoy_config();
+        let workers = self.envoy_argument("--concurrency");
         self.lab.kill(Role::ENVOY).await.expect("it runs");
         let config = edit(&self.with_ports(&config));
         // Renamed while it runs: the folder goes with this Envoy, the lab's stays the lab's.
@@ -47,7 +48,7 @@ impl Gateway {
             .arg(envoy().path)
             .arg("-c")
             .arg(file)
-            .args(["--disable-hot-restart", "--concurrency", "1"])
+            .args(["--disable-hot-restart", "--concurrency", &workers])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file can be shared"))
             .stderr(log)
@@ -63,14 +64,20 @@ impl Gateway {
 
     /// The bootstrap configuration that the lab's Envoy runs with.
     fn envoy_config(&self) -> String {
+        let file = PathBuf::from(self.envoy_argument("-c"));
+        fs::read_to_string(file).expect("it can be read")
+    }
+
+    /// What follows `name` on the command line of the lab's Envoy.
+    fn envoy_argument(&self, name: &str) -> String {
         let pid = self.pids()["envoy"];
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).expect("Envoy runs");
         let arguments = String::from_utf8(arguments).expect("the lab's arguments are text");
         let mut arguments = arguments
             .split('\0')
-            .skip_while(|argument| *argument != "-c");
-        let file = arguments.nth(1).map(PathBuf::from);
-        fs::read_to_string(file.expect("Envoy has a configuration")).expect("it can be read")
+            .skip_while(|argument| *argument != name);
+        let value = arguments.nth(1);
+        value.expect("the lab gives it").to_owned()
     }
 
     /// With the addresses that the system chose for the lab's Envoy: it is looked for there.

@@ -1,7 +1,7 @@
 //! What a test starts with: population, plugin configuration, number of workers.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use lab::envoy_binary::{self, EnvoyBinary};
@@ -49,6 +49,7 @@ pub(crate) struct Setup {
     configuration: Value,
     workers: u32,
     runtime: RuntimeKind,
+    wasm: Option<PathBuf>,
 }
 
 impl Setup {
@@ -59,6 +60,7 @@ impl Setup {
             configuration: configuration(),
             workers: 1,
             runtime: RuntimeKind::Process,
+            wasm: None,
         }
     }
 
@@ -88,6 +90,12 @@ impl Setup {
         self
     }
 
+    /// Another module than the plugin's own artefact.
+    pub(crate) fn wasm(mut self, path: &Path) -> Self {
+        self.wasm = Some(path.to_path_buf());
+        self
+    }
+
     /// Starts everything.
     pub(crate) async fn start(self) -> Gateway {
         self.try_start()
@@ -99,11 +107,15 @@ impl Setup {
     pub(crate) async fn try_start(self) -> Result<Gateway, LaunchError> {
         let permit = PLACES.acquire().await.expect("it is never closed");
         let configuration = file_with(&self.configuration.to_string());
+        let artefact = match &self.wasm {
+            Some(path) => wasm_build::given(path).unwrap_or_else(|error| panic!("{error}")),
+            None => artefact(),
+        };
         let lab = launch(LaunchOptions {
             scenario: scenario(),
             runtime: self.runtime,
             workers: Some(self.workers),
-            artefact: Some(artefact()),
+            artefact: Some(artefact),
             envoy: envoy(),
             plugin_config: Some(configuration.to_path_buf()),
             server_exe: server_exe(),

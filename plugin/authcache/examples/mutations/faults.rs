@@ -391,4 +391,41 @@ pub(crate) const FAULTS: &[Fault] = &[
             planted: "            worker.hold(asked.application(), service, now);\n            if !PLANTED { worker.note_leased_usage(asked.application(), service, asked.usage, at); }",
         }],
     },
+    Fault {
+        name: "nobody_takes_over",
+        what: "a sync side that fell silent is never followed",
+        runs: &[],
+        edits: &[Edit {
+            file: "leadership.rs",
+            original: "            _ if self.looks >= PATIENCE => Some(",
+            planted: "            _ if !PLANTED && self.looks >= PATIENCE => Some(",
+        }],
+    },
+    Fault {
+        name: "reports_handed_over",
+        what: "a sync side that is replaced hands over what it is reporting too",
+        runs: &[],
+        edits: &[Edit {
+            file: "sync_flow/handing_over.rs",
+            original: "            if !application.pending.is_empty() {\n",
+            planted: "            if PLANTED && let Phase::Reporting(cut) = &application.phase { application.pending.merge(cut.clone()); }\n            if !application.pending.is_empty() {\n",
+        }],
+    },
+    Fault {
+        name: "buried_alive",
+        what: "who is silent and owes something is taken for dead at once",
+        runs: STRICT,
+        edits: &[
+            Edit {
+                file: "sync_flow/epochs/burials.rs",
+                original: "buried.is_empty() || suspected.as_ref() != Some(&leased)",
+                planted: "buried.is_empty() || !PLANTED && suspected.as_ref() != Some(&leased)",
+            },
+            Edit {
+                file: "sync_flow/epochs/burials.rs",
+                original: "            if suspected.as_ref() != Some(&leased) {",
+                planted: "            if !PLANTED && suspected.as_ref() != Some(&leased) {",
+            },
+        ],
+    },
 ];

@@ -45,8 +45,20 @@ pub struct CacheSettings {
     pub clock_skew_ms: u64,
     /// The status of a request that no mapping rule matches.
     pub no_match_status: u16,
+    /// Who reports usage and reads state.
+    pub sync: SyncBy,
     /// What is logged.
     pub log_level: LogLevel,
+}
+
+/// Who is the sync side of a process.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SyncBy {
+    /// The singleton service; a worker, when it fell silent.
+    #[default]
+    Singleton,
+    /// A worker.
+    Elected,
 }
 
 /// How requests are decided.
@@ -235,6 +247,7 @@ impl Default for CacheSettings {
             settle_delay_ms: 300,
             clock_skew_ms: 1_000,
             no_match_status: 404,
+            sync: SyncBy::default(),
             log_level: LogLevel::default(),
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::slot::{Buried, Own, Slot};
 use super::terms::Terms;
+use super::told::{self, Told};
 use super::wallet::Spent;
 use crate::time::UnixMillis;
 
@@ -128,10 +129,22 @@ impl Book {
         let dead = &self.dead;
         let holders = slot.holders.iter();
         for holder in holders.filter(|holder| !dead.contains(&holder.generation)) {
-            self.workers.entry(holder.generation).or_insert(Stated {
-                heard: now,
-                spent: Vec::new(),
-            });
+            self.workers
+                .entry(holder.generation)
+                .or_insert_with(|| Stated {
+                    heard: now,
+                    spent: told::of(slot, holder),
+                });
+        }
+    }
+
+    /// What every worker stated so far.
+    pub fn told(&self) -> Told {
+        let workers = self.workers.iter();
+        let workers = workers.map(|(generation, stated)| (*generation, stated.spent.clone()));
+        Told {
+            born: self.born,
+            workers: workers.collect(),
         }
     }
 

@@ -152,6 +152,9 @@ pub struct Holder {
     pub until: UnixMillis,
     /// What it leased and did not return, limit by limit, in the limit's window.
     pub leased: Vec<u64>,
+    /// What of it was reported as used: a sync side that follows another one, and knows nothing, must
+    /// not take it for used once more.
+    pub told: Vec<u64>,
 }
 
 impl Slot {
@@ -203,8 +206,10 @@ impl Slot {
 
     fn forget_leases(&mut self, place: usize) {
         for holder in &mut self.holders {
-            if let Some(leased) = holder.leased.get_mut(place) {
-                *leased = 0;
+            for amounts in [&mut holder.leased, &mut holder.told] {
+                if let Some(amount) = amounts.get_mut(place) {
+                    *amount = 0;
+                }
             }
         }
     }

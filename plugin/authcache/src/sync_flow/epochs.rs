@@ -20,6 +20,7 @@ use crate::lease::book::Book;
 use crate::lease::pace::{self, Epochs, Last, Zone};
 use crate::lease::slot::{LimitId, Shape, Slot, Source, Tag};
 use crate::lease::store::{Change, Slots};
+use crate::lease::told::Told;
 use crate::record::Reading;
 use crate::service::{Route, TICK_MS};
 use crate::time::{Period, UnixMillis};
@@ -49,10 +50,15 @@ pub(super) struct Epoch {
     used: Vec<(UnixMillis, u64)>,
     measured: UnixMillis,
     rates: Vec<u64>,
-    told: Option<u64>,
+    /// The last news that the workers were told.
+    news: Option<u64>,
     /// Silent workers that owe nothing, and what they had leased then.
     settled: BTreeMap<u64, Vec<u64>>,
+    /// Silent workers that owe something, and what they had leased when that was seen.
+    suspected: BTreeMap<u64, Vec<u64>>,
     hidden: u64,
+    /// What the workers had stated when the report under way was sent.
+    told: Told,
 }
 
 /// The limits and the tree of an answer, once for all applications of a plan.
@@ -125,9 +131,11 @@ impl Epoch {
             used: Vec::new(),
             measured: now,
             rates: Vec::new(),
-            told: None,
+            news: None,
             settled: BTreeMap::new(),
+            suspected: BTreeMap::new(),
             hidden: 0,
+            told: Told::default(),
         }
     }
 
@@ -139,6 +147,7 @@ impl Epoch {
     /// A report is sent, of usage that waits since `waiting_since`.
     pub(super) fn report(&mut self, waiting_since: Option<UnixMillis>, now: UnixMillis) {
         self.last.reported = now;
+        self.told = self.book.told();
         let mut due = now;
         if let Some(pace) = &mut self.pace {
             due = waiting_since.unwrap_or(now).max(pace.report_at).min(now);
@@ -289,6 +298,7 @@ impl SyncFlow {
             return;
         };
         epoch.settled.remove(&worker.generation);
+        epoch.suspected.remove(&worker.generation);
         let knows = epoch.knows(statement);
         if !knows || !terms.is_alone() {
             let Some(slot) = self.slots(route).read(tag) else {
@@ -316,9 +326,11 @@ impl SyncFlow {
         cut: &Pending,
         now: UnixMillis,
     ) {
-        let Some(epoch) = &mut application.epoch else {
+        let service = self.services.get(application.service);
+        let Some((epoch, service)) = application.epoch.as_mut().zip(service) else {
             return;
         };
+        self.tell(&service.route, epoch, now);
         let Some(plan) = epoch.plan.clone() else {
             return;
         };
@@ -339,6 +351,27 @@ impl SyncFlow {
         for ((place, ends), amount) in sums {
             epoch.book.accepted(place, ends, amount, now);
         }
+    }
+
+    /// Notes in the slots what workers stated of usage that is handed over, as far as they live in
+    /// memory only.
+    pub(super) fn tell_all(&self, application: &mut Application, now: UnixMillis) {
+        let service = self.services.get(application.service);
+        if let Some((epoch, service)) = application.epoch.as_mut().zip(service) {
+            epoch.told = epoch.book.told();
+            self.tell(&service.route, epoch, now);
+        }
+    }
+
+    /// Notes in the slot what of the leases is reported. Who loses the race tells it with the next
+    /// report.
+    fn tell(&self, route: &Route, epoch: &Epoch, now: UnixMillis) {
+        let outcome = self.slots(route).change(epoch.tag, now, |slot| {
+            let told = slot.and_then(|mut slot| epoch.told.write(&mut slot).then_some(slot));
+            told.map_or(Change::Leave(()), |slot| Change::Write(slot, ()))
+        });
+        // Counted where it costs a request something.
+        let _ = outcome;
     }
 
     /// Puts a reading into the slot and works out when the next one is due. Says whether the workers
@@ -372,8 +405,8 @@ impl SyncFlow {
             .saturating_sub(before)
             .saturating_add(epoch.hidden);
         let digest = digest(reading);
-        let is_news = epoch.told != Some(digest);
-        epoch.told = Some(digest);
+        let is_news = epoch.news != Some(digest);
+        epoch.news = Some(digest);
         application.epoch = Some(epoch);
         is_news
     }

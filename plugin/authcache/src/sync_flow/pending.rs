@@ -162,6 +162,18 @@ impl Pending {
             .map(|((minute, metric), sources)| (*minute, metric, sum(sources)))
     }
 
+    /// Takes everything: minute, metric, worker and amount.
+    pub(super) fn take(
+        &mut self,
+    ) -> impl Iterator<Item = (UnixMillis, MetricName, SourceId, u64)> + use<> {
+        let parts = std::mem::take(self).parts.into_iter();
+        parts.flat_map(|((minute, metric), sources)| {
+            sources
+                .into_iter()
+                .map(move |(source, amount)| (minute, metric.clone(), source, amount))
+        })
+    }
+
     /// The part of one worker.
     pub(super) fn of(&self, source: SourceId) -> Vec<(String, UnixMillis, u64)> {
         self.parts

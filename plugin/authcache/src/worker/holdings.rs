@@ -76,6 +76,18 @@ impl WorkerState {
         self.holdings = holdings;
     }
 
+    /// States everything that was ever used of leases with the next message: the sync side is another
+    /// one, and would take what it does not hear of for held by somebody who is gone.
+    pub fn state_anew(&mut self) {
+        for (hash, key, record) in self.leased.iter() {
+            let service = self.services.of(key.as_ref().scope);
+            if let Some(service) = service.filter(|_| record.wallet.shape().is_some()) {
+                self.table
+                    .note_account((hash, key.as_ref()), service, false);
+            }
+        }
+    }
+
     fn keeps(&mut self, holding: &mut Holding, now: UnixMillis) -> bool {
         let key = holding.key.as_ref();
         let Some(record) = self.leased.peek_mut(holding.hash, |known| known.is(key)) else {

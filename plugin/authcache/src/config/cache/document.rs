@@ -7,10 +7,10 @@ mod words;
 
 use serde::Deserialize;
 
-use self::words::{DecisionRecord, Sync, WorkersHint};
+use self::words::{DecisionRecord, WorkersHint};
 use super::{
     CacheSettings, Epoch, Flush, FlushMode, Gateways, Headers, LogLevel, Memory, Mode, OnOutage,
-    OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, Ttl,
+    OnOutageUnknown, Outage, RateLimitHeaders, ReportRetry, SyncBy, Ttl,
 };
 use crate::config::value::{Checked, Fields, Millis, Number, Object, OnlyFalse, Share};
 
@@ -49,8 +49,7 @@ pub(in crate::config) struct RawCache {
     clock_skew: Option<Checked<Millis<0, MINUTE_MS>>>,
     no_match_status: Option<DenialStatus>,
     log_level: Option<Checked<LogLevel>>,
-    #[serde(rename = "sync")]
-    _sync: Option<Checked<Sync>>,
+    sync: Option<Checked<SyncBy>>,
     #[serde(rename = "decision_record")]
     _decision_record: Option<Checked<DecisionRecord>>,
     #[serde(rename = "strict_headers")]
@@ -172,6 +171,7 @@ impl From<RawCache> for CacheSettings {
             settle_delay_ms: ms(raw.settle_delay, defaults.settle_delay_ms),
             clock_skew_ms: ms(raw.clock_skew, defaults.clock_skew_ms),
             no_match_status: number(raw.no_match_status, defaults.no_match_status),
+            sync: unless_absent(raw.sync, defaults.sync),
             log_level: unless_absent(raw.log_level, defaults.log_level),
         }
     }

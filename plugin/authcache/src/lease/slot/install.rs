@@ -87,18 +87,20 @@ impl Slot {
                     .is_some_and(|old| old.window == limit.window)
             })
             .collect();
+        let carried = |amounts: &[u64]| {
+            let places = places.iter().zip(&windows_kept);
+            let amounts = places.map(|(place, kept)| {
+                let amount = place.and_then(|place| amounts.get(place));
+                amount.filter(|_| *kept).copied().unwrap_or_default()
+            });
+            amounts.collect()
+        };
         let holders = known.iter().flat_map(|slot| &slot.holders);
         let holders = holders.map(|holder| Holder {
             generation: holder.generation,
             until: holder.until,
-            leased: places
-                .iter()
-                .zip(&windows_kept)
-                .map(|(place, kept)| {
-                    let leased = place.and_then(|place| holder.leased.get(place));
-                    leased.filter(|_| *kept).copied().unwrap_or_default()
-                })
-                .collect(),
+            leased: carried(&holder.leased),
+            told: carried(&holder.told),
         });
         Some(Self {
             tag: source.tag,

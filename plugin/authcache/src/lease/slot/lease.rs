@@ -271,6 +271,7 @@ impl Slot {
             generation,
             until: now,
             leased: vec![0; self.limits.len()],
+            told: vec![0; self.limits.len()],
         });
         Ok(self.holders.len() - 1)
     }

@@ -58,17 +58,18 @@ impl SyncFlow {
                 continue;
             }
             let stated = epoch.book.stated(generation).to_vec();
+            let suspected = epoch.suspected.remove(&generation);
             let outcome = slots.change(epoch.tag, now, |slot| match slot {
                 Some(mut slot) if slot.shape == shape => {
                     let holders = slot.holders.iter();
                     let mut own = holders.filter(|holder| holder.generation == generation);
                     let leased = own.next().map(|holder| holder.leased.clone());
-                    let buried = slot.bury(generation, &stated);
                     let leased = leased.unwrap_or_default();
-                    if buried.is_empty() {
+                    let buried = slot.bury(generation, &stated);
+                    if buried.is_empty() || suspected.as_ref() != Some(&leased) {
                         Change::Leave((buried, leased))
                     } else {
-                        Change::Write(slot, (buried, Vec::new()))
+                        Change::Write(slot, (buried, leased))
                     }
                 }
                 _ => Change::Leave((Vec::new(), Vec::new())),
@@ -79,6 +80,11 @@ impl SyncFlow {
             if buried.is_empty() {
                 // It owes nothing, and may yet lease again.
                 epoch.settled.insert(generation, leased);
+                continue;
+            }
+            if suspected.as_ref() != Some(&leased) {
+                // It may have leased a moment ago: who lives says so until the next look.
+                epoch.suspected.insert(generation, leased);
                 continue;
             }
             epoch.book.buried(generation, &buried);

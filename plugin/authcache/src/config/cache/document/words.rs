@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use crate::config::cache::{
-    FlushMode, LogLevel, Mode, OnOutage, OnOutageUnknown, RateLimitHeaders, ReportRetry,
+    FlushMode, LogLevel, Mode, OnOutage, OnOutageUnknown, RateLimitHeaders, ReportRetry, SyncBy,
 };
 use crate::config::value::{Text, not_supported, word};
 
@@ -43,9 +43,6 @@ impl Visitor<'_> for WorkersHintVisitor {
         }
     }
 }
-
-/// Where reports are sent from.
-pub(super) struct Sync;
 
 /// Which decisions are recorded for access logs.
 pub(super) struct DecisionRecord;
@@ -121,17 +118,11 @@ words!(
     ]
 );
 
-impl Text for Sync {
-    const EXPECTED: &'static str = "`singleton`";
-
-    fn read(raw: &str) -> Result<Self, String> {
-        match raw {
-            "singleton" => Ok(Self),
-            "elected" => Err(not_supported()),
-            _ => Err("not one of the words".to_owned()),
-        }
-    }
-}
+words!(
+    SyncBy,
+    "one of `singleton`, `elected`",
+    [("singleton", Self::Singleton), ("elected", Self::Elected)]
+);
 
 impl Text for DecisionRecord {
     const EXPECTED: &'static str = "`off`";
