@@ -89,7 +89,9 @@ impl World<'_> {
         }
         let rest = self.now + REST_MS;
         // Who waits now may wait for all of its patience.
-        let waiters = self.now + self.scenario.patience_ms() + 10 * TICK_MS;
+        let settled = self.gateways.iter().map(|gateway| gateway.settles_at).max();
+        let begins = self.now.max(settled.unwrap_or_default());
+        let waiters = begins + self.scenario.patience_ms() + 10 * TICK_MS;
         while self.now < rest && self.audit.violation.is_none() {
             self.play(self.now + 10 * TICK_MS);
             let up = self.gateways.iter().all(|gateway| gateway.sync.up);
