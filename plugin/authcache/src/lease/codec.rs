@@ -6,7 +6,7 @@
 use super::slot::{MAX_HOLDERS, MAX_LIMITS, Slot};
 
 /// The version that this build writes and the only one it reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 pub(super) fn encode(slot: &Slot) -> Vec<u8> {
     // Serializing integers into a growing vector cannot fail; nothing is stored if it does.
