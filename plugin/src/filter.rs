@@ -66,7 +66,7 @@ impl FilterRoot {
             let mut resumptions = action(&mut state, vm);
             resumptions.extend(state.send_calls(vm));
             vm.show_new_usage();
-            if vm.worker.is_full() {
+            if vm.worker.hands_over_now() {
                 vm.hand_over(state.queue);
             }
             resumptions

@@ -312,6 +312,7 @@ impl<'a> World<'a> {
                 self.call(Caller::Stream { place, stream }, callout);
             }
         }
+        self.hand_over_if_due(place);
         if starts {
             let phase = self.gateways[gateway].dice.below(TICK_MS);
             self.events.push(now + phase, Event::WorkerTick(place));
@@ -431,26 +432,7 @@ impl<'a> World<'a> {
         vm.given_up += resumptions.len() as u64;
         // What a policy lets through is known to be that before it is handed over.
         self.resolve(place, resumptions, true);
-        let Some(vm) = self.vm(place) else {
-            return;
-        };
-        let message = vm.state.message(vm.queue(vm.current()));
-        if let Some(message) = message {
-            vm.state.handed_over();
-            self.tabled(&message);
-            let bytes = message.encode().expect("a message");
-            self.trace.note(&[now, bytes.len() as u64], || {
-                format!("{now} {place:?} hands over {} units", units_of(&message))
-            });
-            let gateway = &mut self.gateways[place.gateway];
-            gateway.usage.push_back(bytes);
-            let life = gateway.sync.life;
-            if !gateway.dice.chance(self.network.wake_lost) {
-                let gateway = place.gateway;
-                let ready = Event::UsageReady { gateway, life };
-                self.events.push(now + 1, ready);
-            }
-        }
+        self.hand_over(place);
         self.send_calls(place);
         self.events.push(now + TICK_MS, Event::WorkerTick(place));
         let applications = self.scenario.cache.applications;
@@ -461,6 +443,37 @@ impl<'a> World<'a> {
                     format!("{known} records where {applications} are allowed")
                 });
             }
+        }
+    }
+
+    fn hand_over(&mut self, place: Place) {
+        let now = self.now;
+        let Some(vm) = self.vm(place) else {
+            return;
+        };
+        let Some(message) = vm.state.message(vm.queue(vm.current())) else {
+            return;
+        };
+        vm.state.handed_over();
+        self.tabled(&message);
+        let bytes = message.encode().expect("a message");
+        self.trace.note(&[now, bytes.len() as u64], || {
+            format!("{now} {place:?} hands over {} units", units_of(&message))
+        });
+        let gateway = &mut self.gateways[place.gateway];
+        gateway.usage.push_back(bytes);
+        let life = gateway.sync.life;
+        if !gateway.dice.chance(self.network.wake_lost) {
+            let gateway = place.gateway;
+            let ready = Event::UsageReady { gateway, life };
+            self.events.push(now + 1, ready);
+        }
+    }
+
+    /// Hands over at once what cannot wait for the tick.
+    fn hand_over_if_due(&mut self, place: Place) {
+        if self.vm(place).is_some_and(|vm| vm.state.hands_over_now()) {
+            self.hand_over(place);
         }
     }
 
@@ -842,6 +855,7 @@ impl<'a> World<'a> {
         if let Some(vm) = self.vm(place) {
             vm.drop_idle_flows(clock);
         }
+        self.hand_over_if_due(place);
     }
 
     fn sync_runs(&self, gateway: usize, life: u32) -> bool {
