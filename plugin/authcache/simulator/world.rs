@@ -244,7 +244,7 @@ impl<'a> World<'a> {
                 let spec = &self.scenario.applications[sending.application];
                 let other = usize::from(sent == Sent::OtherService);
                 let service = (spec.service + other) % SERVICES.len();
-                let target = sending.path * 4 + place_of(sent);
+                let target = sending.path * KEYS + place_of(sent);
                 (service, &self.targets[sending.application][target])
             }
         };
@@ -302,6 +302,7 @@ impl<'a> World<'a> {
                 self.call(Caller::Stream { place, stream }, callout);
             }
         }
+        self.hand_over_if_due(place);
         if starts {
             let phase = self.gateways[gateway].dice.below(TICK_MS);
             self.events.push(now + phase, Event::WorkerTick(place));
@@ -325,8 +326,12 @@ impl<'a> World<'a> {
         let Some(vm) = self.vm(place) else {
             return;
         };
-        let refused = vm.refused.get(&sending.application).copied();
-        if let Some((at, said)) = refused.filter(|_| remembers) {
+        let key = (sending.application, place_of(sending.sent));
+        let refused = [
+            vm.refused.get(&sending.application).copied(),
+            vm.refused_keys.get(&key).copied(),
+        ];
+        for (at, said) in refused.into_iter().flatten().filter(|_| remembers) {
             let since = clock.ms_since(said);
             if since < remembered_ms && !self.audit.was_granted(at, sending) {
                 self.audit.fail(now, Rule::Denial, || {
@@ -370,10 +375,8 @@ impl<'a> World<'a> {
         for message in messages {
             self.audit.lost += units(&message);
         }
-        // The next life does not know what this one had accepted and the backend has not counted.
-        self.audit.uncertain += self.backend.uncounted();
         // What the VMs shared is gone too.
-        self.gateways[number].shared = std::rc::Rc::default();
+        self.gateways[number].begin(self.now);
         for worker in 0..self.scenario.workers {
             let vm = self.gateways[number].vm(worker, self.now);
             self.gateways[number].workers[worker] = vm;
@@ -410,8 +413,9 @@ impl<'a> World<'a> {
         }
         vm.given_up += resumptions.len() as u64;
         self.look(place);
-        self.hand_over(place);
+        // What a policy lets through is known to be that before it is handed over.
         self.resolve(place, resumptions, true);
+        self.hand_over(place);
         self.send_calls(place);
         self.events.push(now + TICK_MS, Event::WorkerTick(place));
         let applications = self.scenario.cache.applications;
@@ -422,6 +426,13 @@ impl<'a> World<'a> {
                     format!("{known} records where {applications} are allowed")
                 });
             }
+        }
+    }
+
+    /// Hands over at once what cannot wait for the tick.
+    fn hand_over_if_due(&mut self, place: Place) {
+        if self.vm(place).is_some_and(|vm| vm.state.hands_over_now()) {
+            self.hand_over(place);
         }
     }
 
@@ -661,17 +672,36 @@ impl<'a> World<'a> {
         else {
             return;
         };
+        let asked = call.question.as_ref().and_then(|question| {
+            let targets = &self.targets[application];
+            (0..KEYS).find(|key| {
+                let named = targets[*key].split('?').nth(1).unwrap_or_default();
+                let says_key = |text: &str| text.contains("app_key=");
+                question.contains(&format!("{named}&")) && says_key(question) == says_key(named)
+            })
+        });
+        let asked_at = call.asked;
+        // A record that lists the key still is in force until it ends.
+        let listed_since = asked_at.saturating_sub(self.audit.horizon_ms);
         let Some(vm) = self.vm(place) else {
             return;
         };
         match verdict {
             Verdict::State | Verdict::Unknown => {
-                vm.refused.insert(application, (call.asked, clock));
+                vm.refused.insert(application, (asked_at, clock));
+            }
+            Verdict::Key => {
+                if let Some(key) = asked {
+                    vm.refused_keys
+                        .insert((application, key), (listed_since, clock));
+                }
             }
             Verdict::Yes | Verdict::Limits => {
                 vm.refused.remove(&application);
+                vm.refused_keys
+                    .retain(|(known, _), _| *known != application);
             }
-            Verdict::None | Verdict::Key | Verdict::Taken => {}
+            Verdict::None | Verdict::Taken => {}
         }
     }
 
@@ -725,6 +755,7 @@ impl<'a> World<'a> {
     fn resolve(&mut self, place: Place, resumptions: Vec<Resumption>, may_be_policy: bool) {
         let now = self.now;
         let late_ms = self.late_ms;
+        let settles_at = self.gateways[place.gateway].settles_at;
         for resumption in resumptions {
             let stream = resumption.stream;
             let Some(vm) = self.vm(place) else {
@@ -746,14 +777,17 @@ impl<'a> World<'a> {
                 return;
             };
             let waited = now - waiting.arrived;
-            if waited > late_ms {
+            // A process that has just begun asks nothing for a while.
+            let settles_ms = settles_at.saturating_sub(waiting.arrived);
+            if waited > late_ms + settles_ms {
                 self.audit.fail(now, Rule::Waiters, || {
-                    format!("{stream:?} waited {waited} ms, at most {late_ms} are allowed")
+                    format!("{stream:?} waited {waited} ms, at most {late_ms} are allowed and {settles_ms} for the process to settle")
                 });
             }
             if admitted {
                 // Who waited too long is left to the outage policy, whatever the answer was.
-                let may_be_policy = may_be_policy || waited >= self.scenario.patience_ms();
+                let patience_ms = self.scenario.patience_ms() + settles_ms;
+                let may_be_policy = may_be_policy || waited >= patience_ms;
                 self.admit(place, &waiting.sending, may_be_policy);
             }
         }
@@ -761,6 +795,7 @@ impl<'a> World<'a> {
         if let Some(vm) = self.vm(place) {
             vm.drop_idle_flows(clock);
         }
+        self.hand_over_if_due(place);
     }
 
     /// Puts news into a worker's queue. Those for a VM that is gone are for nobody.
@@ -814,6 +849,8 @@ impl<'a> World<'a> {
                     && let Some(vm) = self.vm(place)
                 {
                     vm.refused.remove(&application);
+                    vm.refused_keys
+                        .retain(|(known, _), _| *known != application);
                 }
             }
             News::Answer(message) => {
@@ -822,6 +859,7 @@ impl<'a> World<'a> {
                     AnswerOutcome::Reading { .. } => {
                         // Whose it is does not show in the message.
                         vm.refused.clear();
+                        vm.refused_keys.clear();
                         false
                     }
                     AnswerOutcome::Refused(Refusal::Credential | Refusal::State) => true,
@@ -870,6 +908,9 @@ pub(super) fn units_of(message: &UsageMessage) -> u64 {
     let entries = message.accounts.iter().flat_map(|account| &account.entries);
     entries.map(|entry| entry.amount).sum()
 }
+
+/// How many credentials there are among the targets of a path.
+const KEYS: usize = 4;
 
 /// Where a credential's target stands among those of a path.
 fn place_of(sent: Sent) -> usize {

@@ -11,7 +11,7 @@ use authcache::time::Period;
 
 use support::backend::{Backend, answer};
 use support::world::{Fate, World};
-use support::{NOW, get, settings, worker};
+use support::{LONG_AGO, NOW, get, settings, worker};
 
 fn world(cache: &str, limits: &[(&'static str, Period, u64)]) -> World {
     let mut backend = Backend::new(limits);
@@ -248,6 +248,42 @@ fn a_definite_denial_outranks_an_open_outage_policy() {
 }
 
 #[test]
+fn a_stranger_whose_refusal_is_remembered_is_denied_though_an_outage_lets_strangers_in() {
+    for mode in ["fast", "balanced", "strict"] {
+        let cache = format!(
+            r#"{{"mode":"{mode}","outage":{{"known":"open","unknown":"open"}},"negative_ttl":"10s","ttl":{{"jitter":0.0}}}}"#
+        );
+        let mut world = world(&cache, HITS_10);
+        assert_eq!(
+            world.ask(0, "/hits?app_id=app&app_key=secret"),
+            Fate::Admitted
+        );
+        world.run(1_000);
+        // Two calls of the same strange key are under way; the backend goes away between them.
+        let refused = world.send(0, "/hits?app_id=app&app_key=wrong");
+        world.run(1);
+        let failed = world.send(0, "/hits?app_id=app&app_key=wrong");
+        world.run(4);
+        world.backend.failing = true;
+        world.run(50);
+        assert_eq!(world.fates[&refused], Fate::Denied(403), "{mode}");
+        assert_eq!(world.fates[&failed], Fate::Denied(403), "{mode}");
+        // Later ones are not asked about, others are let in.
+        let calls = world.backend.calls();
+        assert_eq!(
+            world.ask(0, "/hits?app_id=app&app_key=wrong"),
+            Fate::Denied(403)
+        );
+        assert_eq!(world.backend.calls(), calls, "{mode}");
+        assert_eq!(
+            world.ask(0, "/hits?app_id=app&app_key=other"),
+            Fate::Admitted,
+            "{mode}"
+        );
+    }
+}
+
+#[test]
 fn an_outage_follows_the_policy_of_each_class() {
     #[track_caller]
     fn check(known: &str, unknown: &str, in_life: Fate, after: Fate, stranger: Fate) {
@@ -474,8 +510,21 @@ fn an_unchanged_service_keeps_its_records_when_the_configuration_changes() {
     assert_eq!(world.backend.counted("ada", "hits"), 3);
 }
 
+#[test]
+fn a_clock_that_is_set_back_delays_a_new_process_no_longer_than_others() {
+    let mut worker = worker(1);
+    let strict = settings(r#"{"mode":"strict"}"#);
+    let mut flow = FilterFlow::new(strict, &mut worker, NOW.plus_ms(3_600_000));
+    let step = flow.on_request(&mut worker, &get("/hits?user_key=ada"), StreamId(1), NOW);
+    assert!(matches!(step, Step::Wait), "{step:?}");
+    assert!(flow.next_callout(&mut worker, NOW).is_none());
+    let settled = NOW.plus_ms(500);
+    assert!(flow.on_tick(&mut worker, settled).is_empty());
+    assert!(flow.next_callout(&mut worker, settled).is_some());
+}
+
 fn flow(cache: &str) -> (FilterFlow, authcache::worker::WorkerState) {
     let mut worker = worker(1);
-    let flow = FilterFlow::new(settings(cache), &mut worker, NOW);
+    let flow = FilterFlow::new(settings(cache), &mut worker, LONG_AGO);
     (flow, worker)
 }

@@ -45,6 +45,36 @@ const PRESSED: &[&str] = &[
 /// Every fault that the simulator has to notice.
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
+        name: "remembered_denial_ignored",
+        what: "an outage policy lets in whom the worker remembers to have been refused",
+        runs: &[],
+        edits: &[Edit {
+            file: "filter_flow/outage.rs",
+            original: "        let known = known.or_else(|| remembered(worker, &asked, now).map(Policy::Deny));\n",
+            planted: "        let known = known.or_else(|| remembered(worker, &asked, now).filter(|_| !PLANTED).map(Policy::Deny));\n",
+        }],
+    },
+    Fault {
+        name: "first_reading_too_early",
+        what: "a new process does not wait for what the one before it reported",
+        runs: ONE_GATEWAY,
+        edits: &[Edit {
+            file: "service.rs",
+            original: "            mode if !mode.leases() => 0,\n",
+            planted: "            mode if PLANTED || !mode.leases() => 0,\n",
+        }],
+    },
+    Fault {
+        name: "window_before_not_charged",
+        what: "a call of the gateway's own needs no room in the window where the backend may still be",
+        runs: ONE_GATEWAY,
+        edits: &[Edit {
+            file: "lease/slot/lease.rs",
+            original: "            if is_early && limit.before.left(now) < demand.amount",
+            planted: "            if !PLANTED && is_early && limit.before.left(now) < demand.amount",
+        }],
+    },
+    Fault {
         name: "report_dropped",
         what: "usage of a report that failed is not put back",
         runs: &[],
@@ -257,8 +287,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: ONE_GATEWAY,
         edits: &[Edit {
             file: "lease/slot.rs",
-            original: "            if limit.window.is_over(now) {\n                let window = limit.period.window(now);",
-            planted: "            let again = PLANTED && now.0.is_multiple_of(64) && limit.window.contains(now);\n            if again || limit.window.is_over(now) {\n                let window = limit.period.window(now);",
+            original: "            if limit.window.is_over(now) {\n                limit.roll(now, terms);",
+            planted: "            let again = PLANTED && now.0.is_multiple_of(64) && limit.window.contains(now);\n            if again || limit.window.is_over(now) {\n                limit.roll(now, terms);",
         }],
     },
     Fault {

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::cached::{Asked, Cached, Why, accepts};
 use crate::config::Mode;
 use crate::counters::Counter;
-use crate::lease::slot::{Short, Slot, SlotLimit, Source, Tag, Want};
+use crate::lease::slot::{Short, Skew, Slot, SlotLimit, Source, Tag, Want};
 use crate::lease::store::{Change, Slots, Trouble};
 use crate::lease::wallet::Wallet;
 use crate::leased::Shut;
@@ -43,8 +43,15 @@ pub(super) struct Charged {
 }
 
 enum Leasing {
-    Done { wallet: Wallet, starts: UnixMillis },
-    Closed { shut: Shut, times: u64 },
+    Done {
+        wallet: Wallet,
+        starts: UnixMillis,
+        is_alone: bool,
+    },
+    Closed {
+        shut: Shut,
+        times: u64,
+    },
     Gone,
 }
 
@@ -137,13 +144,24 @@ fn lease(
         workers: policy.workers,
     };
     let shape = record.plan.shape();
+    let is_first = record.wallet.shape().is_none();
     let outcome = slots.change(record.tag, now, |slot| match slot {
         Some(mut slot) if slot.shape == shape => {
+            let mut holders = slot.holders.iter();
+            let is_alone =
+                !holders.any(|holder| holder.generation != generation && now < holder.until);
             match slot.lease(&record.wallet, want, now, &service.terms) {
                 Ok(wallet) => {
                     let starts = slot.limits.iter().map(|limit| limit.window.start).max();
                     let starts = starts.unwrap_or_default();
-                    Change::Write(slot, Leasing::Done { wallet, starts })
+                    Change::Write(
+                        slot,
+                        Leasing::Done {
+                            wallet,
+                            starts,
+                            is_alone,
+                        },
+                    )
                 }
                 Err(short) => Change::Leave(closed(short, &slot, demands, service, now)),
             }
@@ -151,7 +169,12 @@ fn lease(
         _ => Change::Leave(Leasing::Gone),
     });
     match outcome {
-        Ok(Leasing::Done { wallet, starts }) => {
+        Ok(Leasing::Done {
+            wallet,
+            starts,
+            is_alone,
+        }) => {
+            worker.announces |= is_first && is_alone;
             record.take_lease(wallet, starts);
             let at = record.dated(now);
             worker.counters.one(Counter::LeaseAcquired);
@@ -342,17 +365,20 @@ pub(super) fn charge(
     let policy = &service.route.policy;
     // The call may take until its timeout, and the backend's clock decides by when it arrives.
     let route = &service.route;
-    let skew_ms = policy.clock_skew_ms.saturating_add(route.timeout_ms);
+    let skew = Skew {
+        behind_ms: policy.clock_skew_ms,
+        ahead_ms: policy.clock_skew_ms.saturating_add(route.timeout_ms),
+    };
     let outcome = worker.slots(service).change(tag, now, |slot| {
         let Some(mut slot) = slot.filter(|slot| slot.shape == plan.shape()) else {
             return Change::Leave(Ok(false));
         };
         if is_strict {
-            if let Err(short) = slot.reserve(&demands, now, skew_ms, &service.terms) {
+            if let Err(short) = slot.reserve(&demands, now, skew, &service.terms) {
                 return Change::Leave(Err(closed(short, &slot, &demands, service, now)));
             }
         } else {
-            slot.charge(&demands, now, skew_ms, &service.terms);
+            slot.charge(&demands, now, skew, &service.terms);
         }
         Change::Write(slot, Ok(true))
     });
@@ -428,7 +454,7 @@ pub(super) fn without_backend(
             let short = Short::Exceeded(over.limit);
             return Change::Leave(Some(Err(closed(short, &slot, &demands, service, now))));
         }
-        slot.charge(&demands, now, 0, &service.terms);
+        slot.charge(&demands, now, Skew::default(), &service.terms);
         Change::Write(slot, Some(Ok(())))
     });
     match outcome.ok()?? {

@@ -15,7 +15,7 @@ use authcache::wire::{News, UsageMessage};
 use authcache::worker::WorkerState;
 
 use super::backend::Backend;
-use super::{NOW, get, worker_of};
+use super::{LONG_AGO, NOW, get, worker_of};
 
 pub(crate) const TICK_MS: u64 = 100;
 
@@ -61,15 +61,25 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(settings: &Settings, workers: u64, backend: Backend) -> Self {
+        Self::begun(LONG_AGO, settings, workers, backend)
+    }
+
+    /// A process that began at `began`.
+    pub(crate) fn begun(
+        began: UnixMillis,
+        settings: &Settings,
+        workers: u64,
+        backend: Backend,
+    ) -> Self {
         let shared = Rc::new(Memory::default());
         let workers = (0..workers).map(|place| {
             let mut worker = worker_of(Rc::clone(&shared), place + 1);
-            let mut flow = FilterFlow::new(settings.clone(), &mut worker, NOW);
+            let mut flow = FilterFlow::new(settings.clone(), &mut worker, began);
             flow.set_queue(u32::try_from(place).expect("few workers"));
             (flow, worker)
         });
         let mut world = Self {
-            now: NOW,
+            now: NOW.max(began),
             backend,
             workers: workers.collect(),
             sync: SyncFlow::new(9, Rc::clone(&shared) as Rc<dyn SharedData>),
@@ -101,6 +111,7 @@ impl World {
             Step::Wait => self.send_calls(place),
             Step::Ask(..) => panic!("the mode is not off"),
         }
+        self.hand_over_if_due(place);
         stream
     }
 
@@ -240,6 +251,7 @@ impl World {
                         let resumptions = flow.on_answer(worker, &message, self.now);
                         self.resume(resumptions);
                         self.send_calls(place);
+                        self.hand_over_if_due(place);
                     }
                 }
             }
@@ -257,6 +269,7 @@ impl World {
                 let resumptions = flow.on_outcome(worker, id, &outcome, self.now);
                 self.resume(resumptions);
                 self.send_calls(place);
+                self.hand_over_if_due(place);
             }
         }
     }
@@ -268,13 +281,24 @@ impl World {
         self.at(TICK_MS, Event::WorkerTick(place));
         let (flow, worker) = &mut self.workers[place];
         let expired = flow.on_tick(worker, self.now);
+        self.hand_over(place);
+        self.resume(expired);
+        self.send_calls(place);
+    }
+
+    fn hand_over_if_due(&mut self, place: usize) {
+        if self.workers[place].1.hands_over_now() {
+            self.hand_over(place);
+        }
+    }
+
+    fn hand_over(&mut self, place: usize) {
+        let worker = &mut self.workers[place].1;
         let message = worker.message(u32::try_from(place).expect("few workers"));
         if let Some(message) = message.filter(|_| self.sync_is_up) {
             worker.handed_over();
             self.at(1, Event::Usage(message.encode().expect("a message")));
         }
-        self.resume(expired);
-        self.send_calls(place);
     }
 
     fn work(&mut self) {
