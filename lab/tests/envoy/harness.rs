@@ -60,26 +60,9 @@ impl Gateway {
 
     /// Sends a request whose answer may fail to come.
     pub(crate) async fn try_send(&self, request: &Request) -> Result<Reply, reqwest::Error> {
-        self.try_send_by(&self.http, request).await
-    }
-
-    /// A client with a connection of its own, if its requests follow one another: it stays with the
-    /// worker that accepted it.
-    pub(crate) fn connect(&self) -> Connection<'_> {
-        Connection {
-            gateway: self,
-            http: client(),
-        }
-    }
-
-    async fn try_send_by(
-        &self,
-        http: &reqwest::Client,
-        request: &Request,
-    ) -> Result<Reply, reqwest::Error> {
         let url = format!("{}{}", self.url(), request.target);
         let method = request.method.parse().expect("tests use valid methods");
-        let mut builder = http.request(method, url);
+        let mut builder = self.http.request(method, url);
         builder = builder.header("host", &request.authority);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
@@ -255,21 +238,6 @@ impl Gateway {
         let body = response.text().await.expect("the body arrives");
         assert!(status.is_success(), "{url} answered {status}: {body}");
         body
-    }
-}
-
-/// A client with a connection of its own.
-pub(crate) struct Connection<'a> {
-    gateway: &'a Gateway,
-    http: reqwest::Client,
-}
-
-impl Connection<'_> {
-    /// Sends a request and returns the status of the answer.
-    pub(crate) async fn send(&self, request: &Request) -> u16 {
-        let reply = self.gateway.try_send_by(&self.http, request).await;
-        let reply = reply.unwrap_or_else(|error| panic!("{request:?} was not answered: {error:?}"));
-        reply.status
     }
 }
 

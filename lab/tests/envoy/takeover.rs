@@ -8,10 +8,11 @@ use lab::collect::process_usage;
 use serde_json::json;
 
 use crate::harness::population::Population;
+use crate::harness::raw::Connection;
 use crate::harness::request::Request;
 use crate::harness::setup::artefact;
 use crate::harness::trap::{Trap, fatal_headers, trapping};
-use crate::harness::{AMPLE, Connection, Gateway, KEYS, Setup, holds_for, wait_until};
+use crate::harness::{AMPLE, Gateway, KEYS, Setup, holds_for, wait_until};
 
 const MODES: [&str; 2] = ["fast", "balanced"];
 
@@ -139,7 +140,7 @@ async fn when_the_leading_workers_vm_traps_another_leads_and_the_limit_holds() {
         .await;
     let request = Request::user("/hello", "ada");
     let (first, second, mut sent) = both_workers(&gateway).await;
-    let admit = async |connection: &Connection<'_>, times: u64| {
+    let admit = async |connection: &Connection, times: u64| {
         for _ in 0..times {
             assert_eq!(connection.send(&request).await, 200);
         }
@@ -202,7 +203,7 @@ async fn when_the_leading_workers_vm_traps_another_leads_and_the_limit_holds() {
 }
 
 /// Keeps a worker in use.
-async fn sent_more(gateway: &Gateway, connection: &Connection<'_>) {
+async fn sent_more(gateway: &Gateway, connection: &Connection) {
     let status = connection.send(&Request::user("/hello", "ada")).await;
     assert_eq!(status, 200);
     holds_for(
@@ -217,10 +218,8 @@ async fn sent_more(gateway: &Gateway, connection: &Connection<'_>) {
 }
 
 /// A connection to each worker, the first of which leads, and how many requests were admitted.
-async fn both_workers(gateway: &Gateway) -> (Connection<'_>, Connection<'_>, u64) {
-    let request = Request::user("/hello", "ada");
-    let first = gateway.connect();
-    assert_eq!(first.send(&request).await, 200);
+async fn both_workers(gateway: &Gateway) -> (Connection, Connection, u64) {
+    let (first, leader) = connect(gateway).await;
     wait_until("the first worker to lead", async || {
         match gateway.figure("sync_leaders").await {
             1 => Ok(()),
@@ -228,20 +227,30 @@ async fn both_workers(gateway: &Gateway) -> (Connection<'_>, Connection<'_>, u64
         }
     })
     .await;
-    // Connections are opened until one of them is not at the first worker.
-    let sent = Cell::new(1);
-    let second = wait_until("a connection at the second worker", async || {
-        let second = gateway.connect();
-        assert_eq!(second.send(&request).await, 200);
-        sent.set(sent.get() + 1);
-        let connections = gateway.connections_by_worker().await;
-        match connections.iter().all(|count| *count > 0) {
-            true => Ok(second),
-            false => Err(connections),
+    let mut sent = 1;
+    for _ in 0..100 {
+        let (second, worker) = connect(gateway).await;
+        sent += 1;
+        if worker != leader {
+            return (first, second, sent);
         }
+    }
+    panic!("{sent} connections are all at worker {leader}");
+}
+
+/// A connection with a request behind it, and the worker that accepted it.
+async fn connect(gateway: &Gateway) -> (Connection, usize) {
+    let before = gateway.connections_by_worker().await;
+    let connection = Connection::to(gateway.address()).await;
+    let status = connection.send(&Request::user("/hello", "ada")).await;
+    assert_eq!(status, 200);
+    let worker = wait_until("the connection to be counted", async || {
+        let now = gateway.connections_by_worker().await;
+        let worker = (0..now.len()).find(|worker| now[*worker] > before[*worker]);
+        worker.ok_or(now)
     })
     .await;
-    (first, second, sent.get())
+    (connection, worker)
 }
 
 /// The configuration with another module for the singleton.
