@@ -19,3 +19,4 @@ pub mod terms;
 pub mod wallet;
 
 mod codec;
+mod purses;
