@@ -72,7 +72,7 @@ fn measure(options: &Options) -> Figures {
         let mut population = Population::new(options.bound);
         let base = population.held_bytes();
         for number in &options.applications {
-            bounded.push(show(Memory::measure(&mut population, *number, base)));
+            bounded.push(show(Memory::measure(&mut population, *number, base, false)));
         }
     }
     println!("memory.applications as needed");
@@ -81,7 +81,7 @@ fn measure(options: &Options) -> Figures {
     for number in &options.applications {
         let mut population = Population::new(*number);
         let base = population.held_bytes();
-        memory.push(show(Memory::measure(&mut population, *number, base)));
+        memory.push(show(Memory::measure(&mut population, *number, base, true)));
         populations.push(population);
     }
     let mut hits = Vec::new();
@@ -130,12 +130,14 @@ fn compare(options: &Options, populations: &mut [Population]) -> Vec<Cost> {
 
 fn show(memory: Memory) -> Memory {
     println!(
-        "{:>9} asked, {:>9} known: {:>12} bytes, {:.0} for each, {:.0} more with leases, {:.0} shared",
+        "{:>9} asked, {:>9} known: {:>12} bytes, {:.0} for each, {} more with leases, {:.0} shared",
         memory.applications,
         memory.known,
         memory.worker_bytes,
         memory.bytes_per_application,
-        memory.bytes_per_holder.unwrap_or(f64::NAN),
+        memory
+            .bytes_per_holder
+            .map_or_else(|| "?".to_owned(), |bytes| format!("{bytes:.0}")),
         memory.shared_bytes_per_application
     );
     memory

@@ -27,20 +27,26 @@ pub(crate) struct Memory {
     pub(crate) worker_bytes: i64,
     /// The same for each known application: key, record, wallet and their place in the index.
     pub(crate) bytes_per_application: f64,
-    /// More for each while all of them have leases; none where some are not known.
+    /// More for each while all of them have leases; not measured where some are evicted.
     pub(crate) bytes_per_holder: Option<f64>,
     /// Bytes of keys and values in shared data, once per process, for each application that asked.
     pub(crate) shared_bytes_per_application: f64,
 }
 
 impl Memory {
-    /// A worker comes to know so many. It is left with leases where it knows all.
-    pub(crate) fn measure(population: &mut Population, applications: u32, base: i64) -> Self {
+    /// A worker comes to know so many. With `leases` all of them have
+    /// leases in the end.
+    pub(crate) fn measure(
+        population: &mut Population,
+        applications: u32,
+        base: i64,
+        leases: bool,
+    ) -> Self {
         population.grow(applications);
         let known = population.known();
         let held = population.held_bytes();
         let worker_bytes = held - base;
-        let holders = (known == applications as usize).then(|| {
+        let holders = leases.then(|| {
             population.lease_all();
             population.held_bytes() - held
         });
