@@ -14,6 +14,9 @@ use crate::time::UnixMillis;
 /// Most entries the hand looks at for one newcomer, so that no request pays for a full round. The hand
 /// goes on where it stopped.
 const MAX_STEPS: usize = 128;
+/// Entries of a page. Memory is taken page by page: an arena that doubled its memory instead would
+/// take twice what it needs, and move everything while a request waits.
+const PAGE: usize = 1_024;
 
 /// What an arena needs to know about what it stores.
 pub trait Value {
@@ -24,18 +27,30 @@ pub trait Value {
 /// A bounded map with its own hashes.
 #[derive(Debug)]
 pub struct Arena<K, V> {
-    slots: Vec<Slot<K, V>>,
-    index: HashTable<usize>,
+    /// All but the last ones that are in use are full.
+    pages: Vec<Vec<Slot<K, V>>>,
+    len: usize,
+    index: HashTable<Place>,
     hand: usize,
     capacity: usize,
 }
 
+/// Where an entry is, with a part of its hash: who looks for another one seldom has to go there, and
+/// an index that grows does not either.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    mark: u32,
+    at: u32,
+}
+
+// In this order, so that what is compared first lies together.
 #[derive(Debug)]
+#[repr(C)]
 struct Slot<K, V> {
-    hash: u64,
+    mark: u32,
+    used: bool,
     key: K,
     value: V,
-    used: bool,
 }
 
 /// Why a newcomer was not stored.
@@ -46,7 +61,8 @@ impl<K, V: Value> Arena<K, V> {
     /// An empty arena of at most `capacity` entries. Memory is taken as entries come.
     pub fn new(capacity: usize) -> Self {
         Self {
-            slots: Vec::new(),
+            pages: Vec::new(),
+            len: 0,
             index: HashTable::new(),
             hand: 0,
             capacity,
@@ -55,12 +71,12 @@ impl<K, V: Value> Arena<K, V> {
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.len
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.len == 0
     }
 
     /// Changes the bound. Entries over a smaller one stay until they are evicted one by one.
@@ -70,23 +86,22 @@ impl<K, V: Value> Arena<K, V> {
 
     /// The entry with this hash whose key `is` the one looked for. Counts as a use.
     pub fn find(&mut self, hash: u64, is: impl Fn(&K) -> bool) -> Option<&mut V> {
-        let place = self.place(hash, is)?;
-        let slot = self.slots.get_mut(place)?;
+        let at = self.place(hash, is)?;
+        let slot = self.slot_mut(at)?;
         slot.used = true;
         Some(&mut slot.value)
     }
 
     /// The same without counting as a use.
     pub fn peek_mut(&mut self, hash: u64, is: impl Fn(&K) -> bool) -> Option<&mut V> {
-        let place = self.place(hash, is)?;
-        self.slots.get_mut(place).map(|slot| &mut slot.value)
+        let at = self.place(hash, is)?;
+        self.slot_mut(at).map(|slot| &mut slot.value)
     }
 
     /// The same without counting as a use, for reading.
     pub fn peek(&self, hash: u64, is: impl Fn(&K) -> bool) -> Option<&V> {
-        self.slots
-            .get(self.place(hash, is)?)
-            .map(|slot| &slot.value)
+        let at = self.place(hash, is)?;
+        slot(&self.pages, at).map(|slot| &slot.value)
     }
 
     /// Every entry, in no order that means anything.
@@ -98,52 +113,62 @@ impl<K, V: Value> Arena<K, V> {
 
     /// Stores a newcomer, whose key must not be there, and makes room for it if need be.
     pub fn insert(&mut self, hash: u64, key: K, value: V, now: UnixMillis) -> Result<&mut V, Full> {
-        if self.slots.len() >= self.capacity {
+        if self.len >= self.capacity {
             self.evict(now)?;
         }
-        let place = self.slots.len();
-        self.slots.push(Slot {
-            hash,
-            key,
-            value,
+        let at = self.len;
+        let place = Place {
+            mark: mark(hash),
+            at: u32::try_from(at).map_err(|_| Full)?,
+        };
+        let slot = Slot {
+            mark: place.mark,
             // Not yet used: an entry that nobody comes back for goes first.
             used: false,
-        });
-        let slots = &self.slots;
-        self.index.insert_unique(hash, place, |place| {
-            slots.get(*place).map_or(0, |slot| slot.hash)
-        });
-        self.slots
-            .get_mut(place)
-            .map(|slot| &mut slot.value)
-            .ok_or(Full)
+            key,
+            value,
+        };
+        if self.pages.len() <= at / PAGE {
+            // The first one grows, for those who know few.
+            let room = if self.pages.is_empty() { 0 } else { PAGE };
+            self.pages.push(Vec::with_capacity(room));
+        }
+        self.pages.get_mut(at / PAGE).ok_or(Full)?.push(slot);
+        self.len += 1;
+        self.index
+            .insert_unique(spread(place.mark), place, |place| spread(place.mark));
+        self.slot_mut(at).map(|slot| &mut slot.value).ok_or(Full)
     }
 
     /// Removes an entry.
     pub fn remove(&mut self, hash: u64, is: impl Fn(&K) -> bool) -> Option<V> {
-        self.place(hash, is).and_then(|place| self.take(place))
+        self.place(hash, is).and_then(|at| self.take(at))
     }
 
     fn place(&self, hash: u64, is: impl Fn(&K) -> bool) -> Option<usize> {
-        let same = |place: &usize| {
-            self.slots
-                .get(*place)
-                .is_some_and(|slot| slot.hash == hash && is(&slot.key))
+        let mark = mark(hash);
+        let same = |place: &Place| {
+            place.mark == mark
+                && slot(&self.pages, place.at as usize).is_some_and(|slot| is(&slot.key))
         };
-        self.index.find(hash, same).copied()
+        let place = self.index.find(spread(mark), same)?;
+        Some(place.at as usize)
+    }
+
+    fn slot_mut(&mut self, at: usize) -> Option<&mut Slot<K, V>> {
+        self.pages.get_mut(at / PAGE)?.get_mut(at % PAGE)
     }
 
     fn evict(&mut self, now: UnixMillis) -> Result<(), Full> {
         // Two rounds at most: the first may only take marks away.
-        for _ in 0..MAX_STEPS.min(self.slots.len().saturating_mul(2)) {
-            if self.hand >= self.slots.len() {
+        for _ in 0..MAX_STEPS.min(self.len.saturating_mul(2)) {
+            if self.hand >= self.len {
                 self.hand = 0;
             }
-            let Some(slot) = self.slots.get_mut(self.hand) else {
-                return Err(Full);
-            };
+            let hand = self.hand;
+            let slot = self.slot_mut(hand).ok_or(Full)?;
             if !slot.used && slot.value.may_go(now) {
-                self.take(self.hand);
+                self.take(hand);
                 return Ok(());
             }
             slot.used = false;
@@ -152,21 +177,49 @@ impl<K, V: Value> Arena<K, V> {
         Err(Full)
     }
 
-    /// Removes the entry at `place`; the last one moves there.
-    fn take(&mut self, place: usize) -> Option<V> {
-        let hash = self.slots.get(place)?.hash;
-        if let Ok(entry) = self.index.find_entry(hash, |known| *known == place) {
+    /// Removes the entry at a place; the last one moves there.
+    fn take(&mut self, at: usize) -> Option<V> {
+        let gone = slot(&self.pages, at)?.mark;
+        let last = self.len.checked_sub(1)?;
+        self.forget(gone, at);
+        let moved = self.pages.get_mut(last / PAGE)?.pop()?;
+        self.len = last;
+        if at == last {
+            return Some(moved.value);
+        }
+        if let Some(place) = self
+            .index
+            .find_mut(spread(moved.mark), |place| place.at as usize == last)
+        {
+            // Less than the last one, so it fits.
+            place.at = at as u32;
+        }
+        let slot = self.slot_mut(at)?;
+        Some(std::mem::replace(slot, moved).value)
+    }
+
+    fn forget(&mut self, mark: u32, at: usize) {
+        let known = self
+            .index
+            .find_entry(spread(mark), |place| place.at as usize == at);
+        if let Ok(entry) = known {
             entry.remove();
         }
-        let last = self.slots.len().checked_sub(1)?;
-        if place != last {
-            let hash = self.slots.get(last)?.hash;
-            if let Some(known) = self.index.find_mut(hash, |known| *known == last) {
-                *known = place;
-            }
-        }
-        Some(self.slots.swap_remove(place).value)
     }
+}
+
+fn slot<K, V>(pages: &[Vec<Slot<K, V>>], at: usize) -> Option<&Slot<K, V>> {
+    pages.get(at / PAGE)?.get(at % PAGE)
+}
+
+/// The part of a hash that is kept.
+fn mark(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// A hash made of it: the index looks at both ends.
+fn spread(mark: u32) -> u64 {
+    u64::from(mark) << 32 | u64::from(mark)
 }
 
 #[cfg(test)]

@@ -23,19 +23,57 @@ pub(crate) fn encode_into(out: &mut String, text: &str) {
 /// The parameters of a query or form body as they stand there: name and value, still escaped. A
 /// parameter without `=` has an empty value.
 pub(crate) fn parameters(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    query
-        .split(|byte| *byte == b'&')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| {
-            let mut parts = parameter.splitn(2, |byte| *byte == b'=');
-            let name = parts.next().unwrap_or_default();
-            (name, parts.next().unwrap_or_default())
-        })
+    Parameters { rest: query }
+}
+
+struct Parameters<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Parameters<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    // One pass: every hit by a key in the query reads it once for each place that a key may be at.
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.rest.is_empty() {
+            let (mut equals, mut end) = (None, self.rest.len());
+            for (at, byte) in self.rest.iter().enumerate() {
+                match byte {
+                    b'&' => {
+                        end = at;
+                        break;
+                    }
+                    b'=' if equals.is_none() => equals = Some(at),
+                    _ => {}
+                }
+            }
+            let (parameter, after) = self.rest.split_at_checked(end)?;
+            self.rest = after.get(1..).unwrap_or_default();
+            if let Some((name, value)) = equals.and_then(|at| parameter.split_at_checked(at)) {
+                return Some((name, value.get(1..).unwrap_or_default()));
+            }
+            if !parameter.is_empty() {
+                return Some((parameter, &[]));
+            }
+        }
+        None
+    }
 }
 
 /// Whether `raw` stands for exactly `text`. An escape that is broken stands for itself, as it does
 /// for most readers.
 pub(crate) fn stands_for(raw: &[u8], text: &[u8]) -> bool {
+    // No escape is shorter than what it stands for.
+    if raw.len() < text.len() {
+        return false;
+    }
+    let differs_at_once = raw.first() != text.first();
+    if differs_at_once && !matches!(raw.first(), Some(b'%' | b'+')) {
+        return false;
+    }
+    if !raw.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return raw == text;
+    }
     let mut text = text.iter();
     let mut escapes = Escapes::of_form(raw);
     loop {

@@ -20,3 +20,4 @@ pub mod told;
 pub mod wallet;
 
 mod codec;
+mod purses;

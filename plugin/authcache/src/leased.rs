@@ -22,25 +22,28 @@ use crate::usage::Usage;
 use std::rc::Rc;
 
 /// What is known about one application.
+// In this order: what a hit reads lies together, since the record of one application among many is
+// seldom in the processor's caches.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct LeasedRecord {
-    pub(crate) plan: Rc<Plan>,
-    pub(crate) tag: Tag,
+    pub(crate) life: Life,
     /// Which application keys pass.
     pub(crate) keys: AcceptedKeys,
-    pub(crate) life: Life,
+    pub(crate) plan: Rc<Plan>,
+    /// The latest start of its windows: the backend's clock may be ahead.
+    starts: UnixMillis,
+    pub(crate) wallet: Wallet,
+    pub(crate) tag: Tag,
     started: UnixMillis,
     /// Until when each metric without limits is believed to exist; empty where none was named yet.
     named: Box<[UnixMillis]>,
-    pub(crate) wallet: Wallet,
     /// What is not asked of the slot again for a while.
     shut: Option<Box<Shut>>,
     /// Usage that was counted before it was asked for.
     credit: Option<Box<Credit>>,
     /// Until then nothing is leased, because there is no slot.
     pub(crate) unleased_until: UnixMillis,
-    /// The latest start of its windows: the backend's clock may be ahead.
-    starts: UnixMillis,
     /// Whether it stands in the worker's list of those with tokens.
     pub(crate) holds: bool,
 }

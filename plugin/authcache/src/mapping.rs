@@ -102,7 +102,10 @@ impl Method {
     fn matches(&self, method: &[u8]) -> bool {
         match self {
             Self::Any => true,
-            Self::Named(name) => name.as_bytes().eq_ignore_ascii_case(method),
+            // Mostly it is spelt in capitals, which compares at once.
+            Self::Named(name) => {
+                name.as_bytes() == method || name.as_bytes().eq_ignore_ascii_case(method)
+            }
         }
     }
 }

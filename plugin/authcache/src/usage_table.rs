@@ -7,10 +7,13 @@
 //! full ([`UsageTable::is_full`]) it is handed over at once, and where that is impossible it goes on
 //! aggregating.
 
+mod entries;
+
 use std::rc::Rc;
 
 use hashbrown::HashTable;
 
+pub use self::entries::{Entries, Entry};
 use crate::key::{CacheKey, KeyRef};
 use crate::service::ServedService;
 use crate::time::{Period, UnixMillis};
@@ -41,22 +44,9 @@ pub struct Account {
     /// The service as the configuration that admitted the usage serves it.
     pub service: Rc<ServedService>,
     /// Usage, none of it 0.
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
     /// Whether a record was used whose refresh is due.
     pub refresh_due: bool,
-}
-
-/// Usage of one metric in one minute.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Entry {
-    /// The metric.
-    pub metric: MetricIndex,
-    /// The start of the minute, which is inside every window that the usage was admitted in.
-    pub minute: UnixMillis,
-    /// How much.
-    pub amount: u64,
-    /// The record's total of this metric, this usage included.
-    pub total: u64,
 }
 
 impl UsageTable {
@@ -76,8 +66,7 @@ impl UsageTable {
         let Some(account) = self.account(hash, key, service) else {
             return;
         };
-        let known = |entry: &&mut Entry| entry.metric == metric && entry.minute == minute;
-        match account.entries.iter_mut().rev().find(known) {
+        match account.entries.find(metric, minute) {
             Some(entry) => {
                 entry.amount = entry.amount.saturating_add(amount);
                 entry.total = total;
@@ -179,7 +168,7 @@ impl UsageTable {
             hash,
             key: key.to_owned(),
             service: Rc::clone(service),
-            entries: Vec::new(),
+            entries: Entries::default(),
             refresh_due: false,
         });
         let accounts = &self.accounts;

@@ -2,6 +2,7 @@
 //!
 //! Owns [`Wallet`]. Must not know slots or the shared data they lie in.
 
+use super::purses::Purses;
 use super::slot::Shape;
 use crate::quota::Demand;
 use crate::time::UnixMillis;
@@ -17,17 +18,18 @@ pub struct Purse {
     pub ends: UnixMillis,
 }
 
-/// What a worker holds of one application, limit by limit in the order of its record. Small: a header
-/// of 48 bytes and 24 bytes for each limit.
+/// What a worker holds of one application, limit by limit in the order of its record. Small: up to
+/// three limits have a place in it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
 pub struct Wallet {
-    pub(super) purses: Box<[Purse]>,
+    /// From then on nothing in it may be used.
+    pub(super) valid_until: UnixMillis,
+    pub(super) purses: Purses,
     /// The slot that the tokens are from.
     pub(super) born: UnixMillis,
     /// The limits that the purses are of, if any.
     pub(super) shape: Option<Shape>,
-    /// From then on nothing in it may be used.
-    pub(super) valid_until: UnixMillis,
 }
 
 /// What a worker admitted of one limit in one window, for usage messages: cumulative, so that whoever
@@ -69,7 +71,7 @@ impl Wallet {
 
     /// Empties the wallet, because a slot took its tokens back. What was admitted stays known.
     pub fn returned(&mut self) {
-        for purse in &mut self.purses {
+        for purse in self.purses.iter_mut() {
             purse.leased = purse.leased.saturating_sub(purse.tokens);
             purse.tokens = 0;
         }

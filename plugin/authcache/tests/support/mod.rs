@@ -7,6 +7,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod flood;
+pub(crate) mod host;
 pub(crate) mod world;
 
 use std::rc::Rc;

@@ -4,6 +4,7 @@
 //! a lease happens for every limit of a demand or for none.
 
 use super::{Holder, KEEP_MS, MAX_HOLDERS, Slot};
+use crate::lease::purses::Purses;
 use crate::lease::terms::Terms;
 use crate::lease::wallet::{Purse, Spent, Wallet};
 use crate::quota::Demand;
@@ -81,7 +82,7 @@ impl Slot {
         let holder = self.holder(want.generation, now)?;
         let spread = 2 * u64::from(want.workers.max(1));
         let mut valid_until = until;
-        let mut purses = Vec::with_capacity(self.limits.len());
+        let mut purses = Purses::default();
         for (place, limit) in self.limits.iter_mut().enumerate() {
             let pool = limit.pool(now, terms);
             let mut demands = want.demands.iter();
@@ -122,7 +123,7 @@ impl Slot {
         }
         self.keep(now);
         let mut wallet = Wallet {
-            purses: purses.into_boxed_slice(),
+            purses,
             born: self.born,
             shape: Some(self.shape),
             valid_until,
