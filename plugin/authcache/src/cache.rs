@@ -105,10 +105,9 @@ impl<K, V: Value> Arena<K, V> {
     }
 
     /// Every entry, in no order that means anything.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &K, &V)> {
-        self.slots
-            .iter()
-            .map(|slot| (slot.hash, &slot.key, &slot.value))
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let slots = self.pages.iter().flatten();
+        slots.map(|slot| (&slot.key, &slot.value))
     }
 
     /// Stores a newcomer, whose key must not be there, and makes room for it if need be.

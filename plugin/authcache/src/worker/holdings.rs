@@ -79,11 +79,11 @@ impl WorkerState {
     /// States everything that was ever used of leases with the next message: the sync side is another
     /// one, and would take what it does not hear of for held by somebody who is gone.
     pub fn state_anew(&mut self) {
-        for (hash, key, record) in self.leased.iter() {
-            let service = self.services.of(key.as_ref().scope);
+        for (key, record) in self.leased.iter() {
+            let key = key.as_ref();
+            let service = self.services.of(key.scope);
             if let Some(service) = service.filter(|_| record.wallet.shape().is_some()) {
-                self.table
-                    .note_account((hash, key.as_ref()), service, false);
+                self.table.note_account((key.hash(), key), service, false);
             }
         }
     }
