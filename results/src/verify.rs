@@ -199,14 +199,16 @@ fn percentiles(
     }
 }
 
+/// A count of a second.
+type Column = fn(&SeriesRow) -> u64;
+
 fn series(scenario: &ScenarioRecord, rows: &[SeriesRow], verdict: &mut Verdict) {
     let starts_s = scenario.measuring_starts_s();
     let (measured, warm_up): (Vec<&SeriesRow>, Vec<&SeriesRow>) = rows
         .iter()
         .partition(|row| f64::from(row.second) >= starts_s);
-    let sum = |rows: &[&SeriesRow], column: fn(&SeriesRow) -> u64| -> u64 {
-        rows.iter().map(|row| column(row)).sum()
-    };
+    let sum =
+        |rows: &[&SeriesRow], column: Column| -> u64 { rows.iter().map(|row| column(row)).sum() };
     let Summary {
         requests,
         warmup_requests,
@@ -238,7 +240,7 @@ fn series(scenario: &ScenarioRecord, rows: &[SeriesRow], verdict: &mut Verdict) 
         "errors",
         errors,
     );
-    let decisions: [(&str, fn(&SeriesRow) -> u64, Option<u64>); 3] = [
+    let decisions: [(&str, Column, Option<u64>); 3] = [
         ("hits", |r| r.hits, scenario.summary.hits),
         ("misses", |r| r.misses, scenario.summary.misses),
         ("denied", |r| r.denied, scenario.summary.denied),

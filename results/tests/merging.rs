@@ -20,8 +20,11 @@ fn samples() -> impl Strategy<Value = Vec<(Sample, u32)>> {
     proptest::collection::vec((sample, 0_u32..3), 1..120)
 }
 
-/// Every interval of a log: tag, start, and how often each value occurs.
-fn intervals(run: &Run) -> Vec<(Tag, u64, Vec<(u64, u64)>)> {
+/// An interval of a log: tag, start, and how often each value occurs.
+type Interval = (Tag, u64, Vec<(u64, u64)>);
+
+/// Every interval of a log.
+fn intervals(run: &Run) -> Vec<Interval> {
     let mut found = Vec::new();
     for tag in Tag::ALL {
         for (start_s, samples) in run.histograms("cache", tag).expect("the log can be read") {
