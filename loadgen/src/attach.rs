@@ -19,6 +19,7 @@ use crate::probe::NoProbe;
 use crate::progress::Progress;
 use crate::recording::{Circumstances, Finished, MeasuredScenario, Recording, RecordingError};
 use crate::requests::{Expect, PlainRequest, RequestError, Requests, parse_target};
+use crate::schedule_hash::schedule_sha256;
 use crate::stop::StopSignal;
 
 /// Name of the only entry of such a run.
@@ -96,6 +97,7 @@ pub async fn run(
         mix,
         timer: PreciseTimer::start(),
     };
+    let schedule_sha256 = schedule_sha256(&plan.profile, &plan.mix);
     progress.step("looking at the machine");
     let busy_before = machine::busy_share().await;
     let mut recording = Recording::begin(attach.circumstances)?;
@@ -108,6 +110,7 @@ pub async fn run(
         name: NAME,
         description: "A target that was already there, loaded from outside.",
         scenario: described,
+        schedule_sha256,
         measured: &measured,
         totals: None,
         busy_before,

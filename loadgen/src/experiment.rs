@@ -25,6 +25,7 @@ use crate::mix::{Caller, Choice, Mix, MixError, Popularity};
 use crate::progress::Progress;
 use crate::recording::{Circumstances, Finished, MeasuredScenario, Recording, RecordingError};
 use crate::requests::{Expect, PlainRequest, RequestError, Requests};
+use crate::schedule_hash::schedule_sha256;
 use crate::stop::StopSignal;
 use crate::summary::Totals;
 
@@ -226,11 +227,11 @@ impl Bench<'_> {
         })?;
         let measured = self.load(&lab, recording, stop, progress).await;
         let ended = match measured {
-            Ok(Some(measured)) => {
+            Ok(Some((measured, schedule))) => {
                 progress.step("waiting until all usage is reported");
                 self.drain(&lab, progress)
                     .await
-                    .map(|totals| Some((measured, totals)))
+                    .map(|totals| Some((measured, schedule, totals)))
             }
             Ok(None) => Ok(None),
             Err(error) => Err(error),
@@ -238,7 +239,7 @@ impl Bench<'_> {
         if let Err(error) = lab.stop().await {
             progress.note(&format!("the lab did not stop cleanly: {error}"));
         }
-        let Some((measured, totals)) = ended? else {
+        let Some((measured, schedule_sha256, totals)) = ended? else {
             recording.mark_partial();
             return Ok(());
         };
@@ -246,6 +247,7 @@ impl Bench<'_> {
             name,
             description: &self.scenario.description,
             scenario: serde_json::to_value(self.scenario).map_err(RecordingError::from)?,
+            schedule_sha256,
             measured: &measured,
             totals: Some(totals),
             busy_before,
@@ -268,13 +270,14 @@ impl Bench<'_> {
         }
     }
 
+    /// What was measured, and the hash of what was to be sent.
     async fn load(
         &self,
         lab: &Lab,
         recording: &Recording,
         stop: &StopSignal,
         progress: &Progress,
-    ) -> Result<Option<Measured>, ExperimentError> {
+    ) -> Result<Option<(Measured, String)>, ExperimentError> {
         let scenario = || self.scenario.name.clone();
         let profile = self.experiment.circumstances.profile.clone();
         let table = self.scenario.requests();
@@ -295,9 +298,11 @@ impl Bench<'_> {
             mix,
             timer: self.timer.clone(),
         };
+        let schedule = schedule_sha256(&plan.profile, &plan.mix);
         let log = recording.second_log(&self.scenario.name)?;
         measure(plan, &LabProbe { lab }, log, stop, progress)
             .await
+            .map(|measured| measured.map(|measured| (measured, schedule)))
             .map_err(|source| ExperimentError::Measure {
                 scenario: scenario(),
                 source,

@@ -26,6 +26,7 @@ pub mod quota;
 pub mod recording;
 pub mod requests;
 pub mod schedule;
+pub mod schedule_hash;
 pub mod second_log;
 pub mod stop;
 pub mod summary;

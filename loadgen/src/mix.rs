@@ -158,11 +158,6 @@ impl Draw {
             unknown: word(3),
         }
     }
-
-    /// All of it in one word.
-    pub fn digest(self) -> u64 {
-        self.application ^ self.endpoint.rotate_left(21) ^ self.unknown.rotate_left(42)
-    }
 }
 
 /// SplitMix64: one step of the generator whose state is `at`, good enough to decorrelate

@@ -8,19 +8,23 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use results::record::{
-    Artefact, Completion, Envoy, Event, MEASURING_STARTS, RunRecord, SCHEMA_VERSION, ScenarioRecord,
+    Artefact, Completion, Engine, Envoy, Event, MEASURING_STARTS, RunRecord, SCHEMA_VERSION,
+    ScenarioRecord,
 };
+use results::run::Run;
 use results::run_folder::{RunFolder, RunFolderError};
 use thiserror::Error;
 
 use crate::machine;
 use crate::measure::Measured;
-use crate::profile::{Load, Profile};
+use crate::profile::Profile;
 use crate::provenance::Provenance;
-use crate::schedule::Schedule;
 use crate::second_log::SecondLog;
 use crate::summary::{Totals, evidence, summarise};
 use crate::validity::{self, Evidence};
+
+/// Version of Goose, which does not state it itself.
+const GOOSE_VERSION: &str = "0.19.0";
 
 /// What a run is, before anything was measured.
 #[derive(Clone, Debug)]
@@ -66,6 +70,8 @@ pub struct MeasuredScenario<'a> {
     pub description: &'a str,
     /// The scenario in full.
     pub scenario: serde_json::Value,
+    /// Hash of what was to be sent.
+    pub schedule_sha256: String,
     /// The figures.
     pub measured: &'a Measured,
     /// Totals after the drain.
@@ -126,6 +132,7 @@ impl Recording {
             name,
             description,
             scenario,
+            schedule_sha256,
             measured,
             totals,
             busy_before,
@@ -139,6 +146,7 @@ impl Recording {
             summary: summarise(name, measured, totals),
             events: events(self.circumstances.profile.warm_up_s, measured.scheduled_s),
             files: RunFolder::files(name)?,
+            schedule_sha256: Some(schedule_sha256),
         });
         Ok(())
     }
@@ -178,11 +186,17 @@ impl Recording {
             machine: machine::describe(),
             envoy,
             artefact,
-            profile: profile_value(&self.circumstances.profile)?,
+            profile: serde_json::to_value(&self.circumstances.profile)?,
             validity: validity::judge(&self.evidence),
             scenarios: self.scenarios,
+            engine: Some(engine()),
+            shard: None,
+            merged_from: None,
+            // The folder digests what it holds.
+            files: None,
+            record_sha256: None,
         };
-        let folder = self.folder.commit(&record)?;
+        let Run { record, folder } = self.folder.commit(record)?;
         Ok(Finished { record, folder })
     }
 }
@@ -208,16 +222,12 @@ fn events(warm_up_s: u32, measured_s: f64) -> Vec<Event> {
         .collect()
 }
 
-/// The profile in full, and for an open loop the digest of its schedule: two runs of equal digest
-/// sent the same requests in the same order.
-fn profile_value(profile: &Profile) -> Result<serde_json::Value, serde_json::Error> {
-    let mut value = serde_json::to_value(profile)?;
-    if let (Load::Open { arrival, .. }, Some(fields)) = (&profile.load, value.as_object_mut()) {
-        let schedule = Schedule::new(*arrival, &profile.segments_with_warm_up(), profile.seed);
-        let digest = format!("{:016x}", schedule.digest(profile.seed));
-        fields.insert("schedule_digest".to_owned(), digest.into());
+/// What sends the requests.
+fn engine() -> Engine {
+    Engine {
+        name: "goose".to_owned(),
+        version: GOOSE_VERSION.to_owned(),
     }
-    Ok(value)
 }
 
 #[cfg(test)]
@@ -225,19 +235,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recorded_profile_tells_apart_schedules_of_two_seeds() {
-        let profile = Profile::find("quick").expect("embedded");
-        let other = Profile {
-            seed: profile.seed + 1,
-            ..profile.clone()
-        };
-        let digest = |profile: &Profile| {
-            let value = profile_value(profile).expect("profiles are plain values");
-            value["schedule_digest"].as_str().map(str::to_owned)
-        };
-        assert!(digest(&profile).is_some());
-        assert_eq!(digest(&profile), digest(&profile.clone()));
-        assert_ne!(digest(&profile), digest(&other));
+    fn the_engine_is_the_one_that_is_built_in() {
+        let lock = include_str!("../../Cargo.lock");
+        let entry = format!("name = \"goose\"\nversion = \"{GOOSE_VERSION}\"\n");
+        assert!(lock.contains(&entry), "Cargo.lock has another Goose");
+        assert_eq!(engine().version, GOOSE_VERSION);
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! The intended start of every request of an open loop, as a function of rates and a seed.
 //!
-//! Owns [`Schedule`], which streams offsets from the first request on, and the digest that tells
-//! two plans apart. Must not know what time it is or who sends.
+//! Owns [`Schedule`], which streams offsets from the first request on. Must not know what
+//! time it is or who sends.
 
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::fnv::Fnv;
-use crate::mix::Draw;
 use crate::profile::{Arrival, Segment};
 
 /// Intended starts, in order, as offsets from the start of the load.
@@ -79,18 +77,6 @@ impl Schedule {
     /// Requests to expect: the area under the rates.
     pub fn expected(&self) -> f64 {
         self.expected
-    }
-
-    /// A digest over the intended start and the draw of every request. Equal digests mean the same
-    /// requests in the same order at the same times, for one scenario.
-    pub fn digest(self, seed: u64) -> u64 {
-        let digest = self
-            .zip(0_u64..)
-            .fold(Fnv::default(), |digest, (offset, n)| {
-                let nanos = u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX);
-                digest.word(nanos).word(Draw::of(seed, n).digest())
-            });
-        digest.digest()
     }
 
     /// When the integral of the rates reaches `count`.
@@ -206,22 +192,6 @@ mod tests {
             "deviation {}",
             variance.sqrt()
         );
-    }
-
-    #[test]
-    fn the_digest_follows_seed_rate_and_arrival() {
-        let digest = |arrival, rate, seed| {
-            Schedule::new(arrival, &[line(1.0, rate, rate)], seed).digest(seed)
-        };
-        let base = digest(Arrival::Poisson, 500.0, 1);
-        assert_eq!(base, digest(Arrival::Poisson, 500.0, 1));
-        for other in [
-            digest(Arrival::Poisson, 500.0, 2),
-            digest(Arrival::Poisson, 501.0, 1),
-            digest(Arrival::Constant, 500.0, 1),
-        ] {
-            assert_ne!(base, other);
-        }
     }
 
     fn segments() -> impl Strategy<Value = Vec<Segment>> {

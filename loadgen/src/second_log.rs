@@ -61,10 +61,13 @@ impl<W: Write> SecondLog<W> {
             .total
             .map_or(1.0, |total| total.as_secs_f64() - start_s);
         let length_s = if rest_s > 0.0 { rest_s.min(1.0) } else { 1.0 };
-        self.hlog
-            .write(start_s, length_s, Tag::Corrected, &interval.corrected)?;
-        self.hlog
-            .write(start_s, length_s, Tag::Service, &interval.service)?;
+        for (tag, values) in [
+            (Tag::Corrected, &interval.corrected),
+            (Tag::Service, &interval.service),
+            (Tag::Lag, &interval.lag),
+        ] {
+            self.hlog.write(start_s, length_s, tag, values)?;
+        }
         let halves = self.halves.entry(second).or_default();
         halves.is_loaded = true;
         halves.row.offered = interval.offered;

@@ -101,7 +101,15 @@ fn attach_loads_a_target_and_leaves_a_run_that_can_be_read_back() {
     let read = results::load(&run).expect("the run can be read back");
     assert_eq!(read.record.id, runs[0]);
     assert_eq!(read.record.seed, 3);
-    assert!(read.record.profile["schedule_digest"].is_string());
+    let schedule = read.record.scenarios[0].schedule_sha256.as_deref();
+    assert_eq!(schedule.map(str::len), Some(64));
+    assert_eq!(
+        read.record
+            .engine
+            .as_ref()
+            .map(|engine| engine.name.as_str()),
+        Some("goose")
+    );
     assert!(
         !serde_json::to_string(&read.record)
             .expect("plain")

@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .iter()
         .map(|plan| scenario(&folder, plan, &mut dice))
         .collect::<Result<_, _>>()?;
-    println!("{}", folder.commit(&record(scenarios))?.display());
+    println!("{}", folder.commit(record(scenarios))?.folder.display());
     Ok(())
 }
 
@@ -110,8 +110,9 @@ fn scenario(
     for second in 0..LENGTH_S {
         let (row, samples) = one_second(plan, second, dice);
         series.write(&row)?;
-        log.write(f64::from(second), 1.0, Tag::Corrected, &samples[0])?;
-        log.write(f64::from(second), 1.0, Tag::Service, &samples[1])?;
+        for (tag, samples) in Tag::ALL.into_iter().zip(&samples) {
+            log.write(f64::from(second), 1.0, tag, samples)?;
+        }
         if second >= WARM_UP_S {
             for (all, new) in measured.iter_mut().zip(&samples) {
                 all.add(new)?;
@@ -133,6 +134,7 @@ fn scenario(
             label: MEASURING_STARTS.into(),
         }],
         files: RunFolder::files(plan.name)?,
+        schedule_sha256: None,
     })
 }
 
@@ -255,5 +257,10 @@ fn record(scenarios: Vec<ScenarioRecord>) -> RunRecord {
             reasons: Vec::new(),
         },
         scenarios,
+        engine: None,
+        shard: None,
+        merged_from: None,
+        files: None,
+        record_sha256: None,
     }
 }

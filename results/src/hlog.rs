@@ -27,21 +27,27 @@ const HEADER: &str = "\
 \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"
 ";
 
-/// Which clock a latency of an interval log was started with.
+/// What the values of an interval are: latencies by either clock, or the distance of the two.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Tag {
     /// From the intended send time, so that waiting for a slow answer counts.
     Corrected,
     /// From the actual send time.
     Service,
+    /// No latency: how late the send was, from the intended to the actual send time.
+    Lag,
 }
 
 impl Tag {
+    /// Every tag, in the order in which a second is written.
+    pub const ALL: [Self; 3] = [Self::Corrected, Self::Service, Self::Lag];
+
     /// The tag as it stands in the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Corrected => "corrected",
             Self::Service => "service",
+            Self::Lag => "lag",
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What one run of an experiment left behind, as the values of `run.json`.
 //!
-//! Owns the names, units and version of the schema. Must not know where a value came from or how
-//! it is drawn.
+//! Owns the names, units and version of the schema, which `schema/run.v1.schema.json` states for
+//! other programs: the file is made from this module, and a test holds it to it. Must not know where
+//! a value came from or how it is drawn.
+//!
+//! Version 1 is frozen: any change to a name, type or meaning makes a version 2. Fields that records
+//! written before the freeze lack are optional, and are always written.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +21,7 @@ pub const MEASURING_STARTS: &str = "measuring starts";
 /// One run: an experiment, its circumstances, and what each scenario gave.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunRecord {
     /// Version of this schema ([`SCHEMA_VERSION`]).
     pub schema_version: u32,
@@ -52,11 +57,60 @@ pub struct RunRecord {
     pub validity: Validity,
     /// The scenarios in the order in which they ran.
     pub scenarios: Vec<ScenarioRecord>,
+    /// What sent the requests; absent in records written before the freeze.
+    pub engine: Option<Engine>,
+    /// Which part of a shared load this run is, absent when it is all of it.
+    pub shard: Option<Shard>,
+    /// Ids of the runs that this one was merged from, sorted, merged ones among them replaced by
+    /// theirs; absent when it was measured.
+    pub merged_from: Option<Vec<String>>,
+    /// Every file beside `run.json` that was written with it, by name; absent in records written
+    /// before the freeze. A report rendered later is not among them.
+    pub files: Option<Vec<FileDigest>>,
+    /// SHA-256 of `run.json` itself with 64 zeros in the place of this value, lower-case hexadecimal;
+    /// absent in records written before the freeze. Always the last field.
+    pub record_sha256: Option<String>,
+}
+
+/// The engine that sent the requests.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Engine {
+    /// Its name, for example `goose`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// One of several parts of a load that several generators share.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Shard {
+    /// Which part, from 0.
+    pub index: u32,
+    /// Number of parts.
+    pub of: u32,
+}
+
+/// A file as it was when the run was written.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FileDigest {
+    /// Name in the run's folder.
+    pub name: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, lower-case hexadecimal.
+    pub sha256: String,
 }
 
 /// Whether a run reached its end.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Completion {
     /// Every phase of every scenario ran.
     Complete,
@@ -67,6 +121,7 @@ pub enum Completion {
 /// What the run was measured on.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Machine {
     /// Operating system's name and version.
     pub os: String,
@@ -85,6 +140,7 @@ pub struct Machine {
 /// The Envoy binary of a run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Envoy {
     /// Version as the binary prints it.
     pub version: String,
@@ -95,6 +151,7 @@ pub struct Envoy {
 /// The Wasm artefact of a run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Artefact {
     /// SHA-256 of the file, lower-case hexadecimal.
     pub sha256: String,
@@ -109,6 +166,7 @@ pub struct Artefact {
 /// Whether the figures of a run may be used.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Validity {
     /// True when no reason was found against the run.
     pub valid: bool,
@@ -119,6 +177,7 @@ pub struct Validity {
 /// What one scenario gave.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScenarioRecord {
     /// Name of the scenario.
     pub name: String,
@@ -132,6 +191,21 @@ pub struct ScenarioRecord {
     pub events: Vec<Event>,
     /// Names of the files beside `run.json` that belong to this scenario.
     pub files: Files,
+    /// SHA-256 over the plan of the whole load, all shards together, lower-case hexadecimal: runs of
+    /// equal value sent the same requests in the same order. Open loop: the intended start in
+    /// nanoseconds and the choice of caller and endpoint of every request, warm-up included. Closed
+    /// loop, where no start is planned: the seed and the choices of the first 10,000 requests. Absent
+    /// in records written before the freeze.
+    pub schedule_sha256: Option<String>,
+}
+
+impl ScenarioRecord {
+    /// Second at which measuring starts; 0 without warm-up.
+    pub fn measuring_starts_s(&self) -> f64 {
+        let mut events = self.events.iter();
+        let start = events.find(|event| event.label == MEASURING_STARTS);
+        start.map_or(0.0, |event| event.at_s)
+    }
 }
 
 /// The figures of one scenario; also an entry of the `--json` summary.
@@ -140,6 +214,7 @@ pub struct ScenarioRecord {
 /// its first request, because usage cannot be told apart by phase once it is merged.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Name of the scenario.
     pub name: String,
@@ -186,6 +261,7 @@ pub struct Summary {
 /// Points of a latency distribution, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Percentiles {
     /// Median.
     pub p50: u64,
@@ -202,6 +278,7 @@ pub struct Percentiles {
 /// A moment worth a mark in a chart over time.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Event {
     /// Seconds from the first intended send of the scenario.
     pub at_s: f64,
@@ -212,8 +289,10 @@ pub struct Event {
 /// Files of a scenario, relative to the run's folder.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Files {
-    /// HdrHistogram interval log: one histogram a second, tags `corrected` and `service`.
+    /// HdrHistogram interval log: one histogram a second for each of the tags `corrected`, `service` and,
+    /// since the freeze, `lag`.
     pub hlog: String,
     /// One row a second: see [`SeriesRow`].
     pub series: String,

@@ -7,10 +7,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hdrhistogram::Histogram;
+use hdrhistogram::{AdditionError, Histogram};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::histogram;
 use crate::hlog::{self, HlogError, Interval, Tag};
 use crate::record::{RunRecord, SCHEMA_VERSION, ScenarioRecord, SeriesRow};
 use crate::series::{self, SeriesError};
@@ -91,6 +92,14 @@ pub enum LoadError {
         /// The name asked for.
         scenario: String,
     },
+    /// The histograms of an interval log do not add up.
+    #[error("histograms of `{path}` cannot be added")]
+    Add {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        source: AdditionError,
+    },
     /// An interval log is damaged.
     #[error("`{path}` is not an interval log")]
     Hlog {
@@ -168,6 +177,29 @@ impl Run {
         Ok(())
     }
 
+    /// Every sample of one tag in the measured part; `None` if the log has no interval of that tag.
+    pub fn measured(&self, scenario: &str, tag: Tag) -> Result<Option<Histogram<u64>>, LoadError> {
+        let record = self.scenario(scenario)?;
+        let starts_s = record.measuring_starts_s();
+        let mut measured = None;
+        let mut added = Ok(());
+        self.for_each_interval(scenario, tag, |interval| {
+            let all = measured.get_or_insert_with(histogram::empty);
+            if interval.start_s >= starts_s && added.is_ok() {
+                added = all.add(&interval.histogram);
+            }
+        })?;
+        let path = self.folder.join(&record.files.hlog);
+        added.map_err(|source| LoadError::Add { path, source })?;
+        Ok(measured)
+    }
+
+    /// The bytes of a scenario's interval log.
+    pub fn log(&self, scenario: &str) -> Result<Vec<u8>, LoadError> {
+        let path = self.file(&self.scenario(scenario)?.files.hlog)?;
+        fs::read(&path).map_err(|source| io_error(&path, source))
+    }
+
     /// Every second of a scenario.
     pub fn series(&self, scenario: &str) -> Result<Vec<SeriesRow>, LoadError> {
         let path = self.file(&self.scenario(scenario)?.files.series)?;
@@ -175,7 +207,8 @@ impl Run {
         series::parse(&text).map_err(|source| LoadError::Series { path, source })
     }
 
-    fn file(&self, name: &str) -> Result<PathBuf, LoadError> {
+    /// Path of a file that the record names, if it is in the run's own folder.
+    pub fn file(&self, name: &str) -> Result<PathBuf, LoadError> {
         // A record may come from elsewhere; it must not make a reader open files of its choosing.
         let is_plain = Path::new(name)
             .file_name()

@@ -4,20 +4,21 @@
 //! that makes it appear. Must not know what is measured.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use thiserror::Error;
 
+use crate::digest;
 use crate::hlog::HlogWriter;
-use crate::record::{Files, RunRecord, SCHEMA_VERSION};
-use crate::run::RECORD_FILE;
+use crate::record::{FileDigest, Files, RunRecord, SCHEMA_VERSION};
+use crate::run::{RECORD_FILE, Run};
 use crate::series::SeriesWriter;
 
 /// Hidden folders that hold a run until it is complete start with this.
-const HIDDEN_PREFIX: &str = ".unfinished-";
+pub(crate) const HIDDEN_PREFIX: &str = ".unfinished-";
 
 /// A hidden folder younger than this is left alone: its owner may not have locked it yet.
 const SWEEP_AGE: Duration = Duration::from_secs(60);
@@ -135,14 +136,14 @@ impl RunFolder {
             .map_err(|source| RunFolderError::Io { path, source })
     }
 
-    /// Writes the record and makes the run appear under its id; returns its folder.
-    pub fn commit(self, record: &RunRecord) -> Result<PathBuf, RunFolderError> {
-        self.check(record)?;
+    /// Writes the record, with the digests of every file, and makes the run appear under its id.
+    pub fn commit(self, mut record: RunRecord) -> Result<Run, RunFolderError> {
+        self.check(&record)?;
+        record.files = Some(self.digests()?);
         let json = self.path().join(RECORD_FILE);
-        let mut text = serde_json::to_string_pretty(record)?;
-        text.push('\n');
+        let text = digest::seal(&mut record)?;
         File::create_new(&json)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
             .map_err(|source| io_error(&json, source))?;
         sync(self.path()).map_err(|source| io_error(self.path(), source))?;
         if self.target.exists() {
@@ -151,7 +152,30 @@ impl RunFolder {
         fs::rename(self.path(), &self.target).map_err(|source| io_error(&self.target, source))?;
         // The hidden name is gone; keeping the handle from removing it is all that is left to do.
         let _ = self.hidden.keep();
-        Ok(self.target)
+        Ok(Run {
+            record,
+            folder: self.target,
+        })
+    }
+
+    /// Every file that is there, by name.
+    fn digests(&self) -> Result<Vec<FileDigest>, RunFolderError> {
+        let io_error = |source| io_error(self.path(), source);
+        let mut digests = Vec::new();
+        for entry in fs::read_dir(self.path()).map_err(io_error)? {
+            let entry = entry.map_err(io_error)?;
+            if entry.file_type().map_err(io_error)?.is_file() {
+                let (bytes, sha256) = digest::file(&entry.path()).map_err(io_error)?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                digests.push(FileDigest {
+                    name,
+                    bytes,
+                    sha256,
+                });
+            }
+        }
+        digests.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(digests)
     }
 
     fn check(&self, record: &RunRecord) -> Result<(), RunFolderError> {

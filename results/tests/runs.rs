@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use results::hlog::Tag;
-use results::record::{Completion, RunRecord, SeriesRow};
+use results::record::{Completion, RunRecord, SeriesRow, Shard};
 use results::run::LoadError;
 use results::run_folder::{RunFolder, RunFolderError};
 use results::{histogram, load, summary_json};
 use serde_json::{Value, json};
 
-const V1: &str = include_str!("fixtures/v1.json");
+/// As version 1 was before its freeze.
+const V1: &str = include_str!("fixtures/v1-early.json");
 
 /// Reads a record's text as a file in a folder of its own.
 fn load_text(text: &str) -> Result<results::run::Run, LoadError> {
@@ -71,9 +72,12 @@ fn a_committed_run_is_read_back_whole() {
     let parent = tempfile::tempdir().expect("the system has a temporary folder");
     let folder = RunFolder::create(parent.path(), "r1").expect("the id is free");
     write_scenario(&folder, "cache");
-    let record = record("r1");
-    let path = folder.commit(&record).expect("the run is complete");
+    let written = folder.commit(record("r1")).expect("the run is complete");
+    let (record, path) = (written.record, written.folder);
     assert_eq!(path, parent.path().join("r1"));
+    let files = record.files.as_ref().expect("every file is hashed");
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["cache.hlog", "cache.series.csv"]);
 
     for given in [path.clone(), path.join("run.json")] {
         let run = load(&given).expect("the run was just written");
@@ -102,8 +106,8 @@ fn a_committed_run_can_be_read_by_others() {
     let parent = tempfile::tempdir().expect("the system has a temporary folder");
     let folder = RunFolder::create(parent.path(), "r1").expect("the id is free");
     write_scenario(&folder, "cache");
-    let path = folder.commit(&record("r1")).expect("the run is complete");
-    let mode = fs::metadata(path)
+    let written = folder.commit(record("r1")).expect("the run is complete");
+    let mode = fs::metadata(written.folder)
         .expect("the run is there")
         .permissions()
         .mode();
@@ -120,7 +124,7 @@ fn a_commit_that_fails_leaves_nothing() {
         write_scenario(&folder, "cache");
         let mut record = record("r1");
         change(&mut record);
-        let error: RunFolderError = folder.commit(&record).expect_err("the record is wrong");
+        let error: RunFolderError = folder.commit(record).expect_err("the record is wrong");
         assert_eq!(error.to_string(), message);
         assert_eq!(
             fs::read_dir(parent.path())
@@ -144,10 +148,17 @@ fn a_commit_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn a_record_of_version_1_is_read() {
-    let record = load_text(V1).expect("version 1 stays readable").record;
-    assert_eq!(record.completion, Completion::Complete);
-    assert_eq!(record.scenarios[0].summary.latency_us.p999, 2_811);
+fn a_record_of_version_1_is_read_in_its_early_and_its_frozen_form() {
+    let early = load_text(V1).expect("version 1 stays readable").record;
+    assert_eq!(early.completion, Completion::Complete);
+    assert_eq!(early.scenarios[0].summary.latency_us.p999, 2_811);
+    assert_eq!((early.files, early.engine), (None, None));
+
+    let frozen = include_str!("fixtures/v1.json");
+    let frozen = load_text(frozen).expect("version 1 stays readable").record;
+    assert_eq!(frozen.scenarios[0].summary.latency_us.p999, 2_811);
+    assert_eq!(frozen.shard, Some(Shard { index: 0, of: 2 }));
+    assert_eq!(frozen.files.map(|files| files[1].bytes), Some(512));
 }
 
 #[test]
