@@ -131,6 +131,8 @@ pub(crate) fn adversarial(scenario: &Scenario, faults: Faults, dice: &mut Dice) 
     if faults.delays {
         delays(scenario, &mut acts, dice);
     }
+    // What follows on something else may be due after the end.
+    acts.retain(|(at, _)| *at <= scenario.duration_ms);
     acts.sort_by_key(|(at, _)| *at);
     acts
 }

@@ -113,11 +113,6 @@ impl Backend {
         }
     }
 
-    /// Units that were accepted and are not counted yet.
-    pub(crate) fn uncounted(&self) -> u64 {
-        self.queue.iter().map(|Reverse(waiting)| waiting.4).sum()
-    }
-
     /// What is counted for a metric over all time, its children included.
     pub(crate) fn counted(&self, application: usize, metric: usize) -> u64 {
         self.applications[application].counter(metric, Period::Eternity, UnixMillis(0))

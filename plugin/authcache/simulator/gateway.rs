@@ -8,6 +8,7 @@ use std::rc::Rc;
 use authcache::config::Settings;
 use authcache::filter_flow::{FilterFlow, Question, StreamId};
 use authcache::key::HashSeed;
+use authcache::service::Route;
 use authcache::shared::memory::Memory;
 use authcache::sync_side::SyncSide;
 use authcache::time::UnixMillis;
@@ -88,6 +89,8 @@ pub(crate) struct Gateway {
     pub(crate) registered: Option<Seat>,
     /// What all VMs of the process see.
     pub(crate) shared: Rc<Memory>,
+    /// Until then, on the world's clock, the process knows that it has just begun.
+    pub(crate) settles_at: u64,
     lives: u32,
 }
 
@@ -112,13 +115,29 @@ impl Gateway {
             usage: VecDeque::new(),
             registered: None,
             shared,
+            settles_at: 0,
             lives: 0,
         };
+        let began = scenario.start.0 - scenario.ages_ms[number];
+        gateway.settles_at = gateway.settles(began);
         for worker in 0..scenario.workers {
-            let vm = gateway.vm(worker, scenario.start.0);
+            let vm = gateway.vm(worker, began);
             gateway.workers.push(vm);
         }
         gateway
+    }
+
+    /// A process begins: nobody has shared anything yet.
+    pub(crate) fn begin(&mut self, now: u64) {
+        self.shared = Rc::default();
+        self.settles_at = self.settles(now);
+    }
+
+    /// When a process that began at `began` takes its first readings.
+    fn settles(&self, began: u64) -> u64 {
+        let services = self.settings.services.iter();
+        let quiet = services.map(|service| Route::of(&self.settings, service).quiet_ms());
+        began + quiet.max().unwrap_or_default()
     }
 
     /// What the gateway's clock says.

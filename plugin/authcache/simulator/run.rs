@@ -91,7 +91,9 @@ impl World<'_> {
         self.wake_workers();
         let rest = self.now + REST_MS;
         // Who waits now may wait for all of its patience.
-        let waiters = self.now + self.scenario.patience_ms() + 10 * TICK_MS;
+        let settled = self.gateways.iter().map(|gateway| gateway.settles_at).max();
+        let begins = self.now.max(settled.unwrap_or_default());
+        let waiters = begins + self.scenario.patience_ms() + 10 * TICK_MS;
         while self.now < rest && self.audit.violation.is_none() {
             self.play(self.now + 10 * TICK_MS);
             if self.now >= waiters

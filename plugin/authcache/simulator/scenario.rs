@@ -121,6 +121,8 @@ pub(crate) struct Scenario {
     pub(crate) elected: bool,
     /// How far each gateway's clock is from the backend's.
     pub(crate) offsets_ms: Vec<i64>,
+    /// For how long each gateway's process has been there when the run begins.
+    pub(crate) ages_ms: Vec<u64>,
     /// When, after the start, and what; in order of time.
     pub(crate) acts: Vec<(u64, Act)>,
 }
@@ -155,6 +157,8 @@ pub(crate) struct Traffic {
 const TAKEN_OVER_MS: u32 = 4_000;
 /// How long before its end a minute's edge is looked for, so that runs cross one early.
 const MINUTE_MS: u64 = 60_000;
+/// A process of that age knows nothing of one before it.
+const LONG_MS: u64 = 60_000;
 /// 2031-05-04 10:20:00, far from the ends of days.
 const BASE: u64 = 1_935_742_800_000;
 
@@ -169,6 +173,7 @@ impl Scenario {
 
     fn adversarial(seed: u64, wanted: &Wanted) -> Self {
         let mut dice = Dice::new(seed, 1);
+        let mut ages = Dice::new(seed, 4);
         let gateways = dice.pick(&[1, 1, 1, 2, 2, 3, 4]);
         let workers = dice.pick(&[1, 2, 2, 3]);
         // One worker that knows all usage is held to the limit in every mode.
@@ -270,6 +275,9 @@ impl Scenario {
                     i64::try_from(dice.below(2 * clock_skew_ms + 1)).unwrap_or(0) - half
                 })
                 .collect(),
+            ages_ms: (0..gateways)
+                .map(|_| ages.pick(&[0, 700, LONG_MS, LONG_MS]))
+                .collect(),
             acts: Vec::new(),
         };
         let no_crashes = wanted.no_crashes || (solo && dice.chance(700));
@@ -333,6 +341,7 @@ impl Scenario {
             offsets_ms: (0..gateways)
                 .map(|_| i64::try_from(dice.below(21)).unwrap_or(0) - 10)
                 .collect(),
+            ages_ms: vec![LONG_MS; gateways],
             acts: Vec::new(),
         };
         scenario.acts = acts::measured(&scenario, traffic, wanted.no_crashes, &mut dice);

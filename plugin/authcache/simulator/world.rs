@@ -370,10 +370,8 @@ impl<'a> World<'a> {
         for message in messages {
             self.audit.lost += units(&message);
         }
-        // The next life does not know what this one had accepted and the backend has not counted.
-        self.audit.uncertain += self.backend.uncounted();
         // What the VMs shared is gone too.
-        self.gateways[number].shared = std::rc::Rc::default();
+        self.gateways[number].begin(self.now);
         for worker in 0..self.scenario.workers {
             let vm = self.gateways[number].vm(worker, self.now);
             self.gateways[number].workers[worker] = vm;
@@ -409,9 +407,10 @@ impl<'a> World<'a> {
             resumptions.extend(flow.on_tick(&mut vm.state, clock));
         }
         vm.given_up += resumptions.len() as u64;
+        // What a policy lets through is known to be that before it is handed over.
+        self.resolve(place, resumptions, true);
         self.look(place);
         self.hand_over(place);
-        self.resolve(place, resumptions, true);
         self.send_calls(place);
         self.events.push(now + TICK_MS, Event::WorkerTick(place));
         let applications = self.scenario.cache.applications;
@@ -725,6 +724,7 @@ impl<'a> World<'a> {
     fn resolve(&mut self, place: Place, resumptions: Vec<Resumption>, may_be_policy: bool) {
         let now = self.now;
         let late_ms = self.late_ms;
+        let settles_at = self.gateways[place.gateway].settles_at;
         for resumption in resumptions {
             let stream = resumption.stream;
             let Some(vm) = self.vm(place) else {
@@ -746,14 +746,17 @@ impl<'a> World<'a> {
                 return;
             };
             let waited = now - waiting.arrived;
-            if waited > late_ms {
+            // A process that has just begun asks nothing for a while.
+            let settles_ms = settles_at.saturating_sub(waiting.arrived);
+            if waited > late_ms + settles_ms {
                 self.audit.fail(now, Rule::Waiters, || {
-                    format!("{stream:?} waited {waited} ms, at most {late_ms} are allowed")
+                    format!("{stream:?} waited {waited} ms, at most {late_ms} are allowed and {settles_ms} for the process to settle")
                 });
             }
             if admitted {
                 // Who waited too long is left to the outage policy, whatever the answer was.
-                let may_be_policy = may_be_policy || waited >= self.scenario.patience_ms();
+                let patience_ms = self.scenario.patience_ms() + settles_ms;
+                let may_be_policy = may_be_policy || waited >= patience_ms;
                 self.admit(place, &waiting.sending, may_be_policy);
             }
         }

@@ -21,6 +21,7 @@ mod unique;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use crate::birth;
 use crate::callout::{CallKind, Callout};
 use crate::claims::Claim;
 use crate::config::{Mode, OnOutage, Settings, SyncBy};
@@ -109,6 +110,9 @@ pub struct FilterFlow {
     queue: Option<u32>,
     /// Answers that other workers wait for: each with its queue.
     outbox: VecDeque<(u32, News)>,
+    /// Until then the first readings of this process are put off.
+    settles_at: UnixMillis,
+    quiet_ms: u64,
     /// Reused from request to request.
     usage: Usage,
 }
@@ -123,7 +127,10 @@ impl FilterFlow {
                 .services
                 .register(seed, route, service.metrics.clone())
         };
-        let services = settings.services.iter().map(&mut register).collect();
+        let services: Vec<_> = settings.services.iter().map(&mut register).collect();
+        let born = birth::of_process(&*worker.shared, now);
+        let quiet = services.iter().map(|served| served.route.quiet_ms());
+        let quiet_ms = quiet.max().unwrap_or_default();
         worker.bound(settings.cache.memory);
         let rate = per_worker(&settings, settings.cache.calls_per_second);
         worker
@@ -142,6 +149,8 @@ impl FilterFlow {
             waiting: BTreeMap::new(),
             queue: None,
             outbox: VecDeque::new(),
+            settles_at: born.plus_ms(quiet_ms),
+            quiet_ms,
             usage: Usage::default(),
         }
     }
@@ -199,13 +208,8 @@ impl FilterFlow {
                 }
             }
             let id = next?;
-            match self.claim(worker, id, now) {
-                Claim::Theirs(until) => {
-                    worker.counters.one(Counter::CalloutsShared);
-                    self.flights.wait_abroad(id, until);
-                    continue;
-                }
-                claim => self.flights.depart(id, claim == Claim::Mine, now),
+            if !self.clear(worker, id, now) {
+                continue;
             }
             let callout = self.flights.get(id).and_then(|flight| {
                 let times = flight.prepays.unwrap_or(1);
@@ -215,6 +219,29 @@ impl FilterFlow {
                 return Some((id, callout));
             }
         }
+    }
+
+    /// Whether the call of a flight is to be made now. Otherwise it waits: for another worker's answer,
+    /// or until what the process before this one reported is counted.
+    fn clear(&mut self, worker: &mut WorkerState, id: FlightId, now: UnixMillis) -> bool {
+        let is_mine = match self.flights.take_hold(id) {
+            Some(is_mine) => is_mine,
+            None => match self.claim(worker, id, now) {
+                Claim::Theirs(until) => {
+                    worker.counters.one(Counter::CalloutsShared);
+                    self.flights.wait_abroad(id, until);
+                    return false;
+                }
+                claim if now < self.settles_at => {
+                    let is_mine = claim == Claim::Mine;
+                    self.flights.hold(id, self.settles_at, is_mine);
+                    return false;
+                }
+                claim => claim == Claim::Mine,
+            },
+        };
+        self.flights.depart(id, is_mine, now);
+        true
     }
 
     /// The client of a request that waits has left. What it started goes on for the others.
@@ -235,7 +262,7 @@ impl FilterFlow {
     }
 
     /// Decides by the outage policy whoever waited too long, and takes back those who wait for a
-    /// worker that is gone.
+    /// worker that is gone, or for the process to settle.
     pub fn on_tick(&mut self, worker: &mut WorkerState, now: UnixMillis) -> Vec<Resumption> {
         self.flights.call_back(now);
         worker.look_after_leases(now);
@@ -301,7 +328,9 @@ impl FilterFlow {
                 Resolution::Reply(reply) => Step::Reply(reply),
             });
         }
-        let deadline = now.plus_ms(self.patience_ms());
+        // A clock that was set back keeps nobody waiting.
+        self.settles_at = self.settles_at.min(now.plus_ms(self.quiet_ms));
+        let deadline = now.max(self.settles_at).plus_ms(self.patience_ms());
         let waiter = Waiter {
             stream,
             question,

@@ -12,6 +12,7 @@
 //! a record).
 
 pub mod authority;
+mod birth;
 pub mod cache;
 pub mod callout;
 mod claims;

@@ -135,6 +135,18 @@ impl Route {
         Terms::new(count, index, delays, policy.hard_ms)
     }
 
+    /// So long after a process began, a reading may lack what the process before it had reported, and
+    /// other gateways may use readings that do. Nothing is leased until then.
+    pub fn quiet_ms(&self) -> u64 {
+        let counted_ms = self.call_ms().saturating_add(self.settle_delay_ms);
+        let terms = self.terms();
+        match self.policy.mode {
+            mode if !mode.leases() => 0,
+            _ if terms.is_alone() => counted_ms,
+            _ => counted_ms.saturating_add(terms.valid_ms),
+        }
+    }
+
     /// Sends `call` to the backend of the service.
     pub fn callout(&self, kind: CallKind, call: Call) -> Callout {
         Callout {
@@ -299,6 +311,18 @@ mod tests {
         assert_eq!(route.terms().valid_ms, epoch_ms + CALL_MS + 150);
         route.timeout_ms = 40;
         assert_eq!(route.terms().valid_ms, epoch_ms + 40 + 150);
+    }
+
+    #[test]
+    fn a_process_waits_until_what_the_one_before_it_reported_is_counted() {
+        let mut route = route("1");
+        let valid_ms = route.terms().valid_ms;
+        assert_eq!(route.policy.gateways.count, 1);
+        assert_eq!(route.quiet_ms(), CALL_MS + 300);
+        route.policy.gateways.count = 2;
+        assert_eq!(route.quiet_ms(), CALL_MS + 300 + valid_ms);
+        route.policy.mode = Mode::Fast;
+        assert_eq!(route.quiet_ms(), 0);
     }
 
     #[test]

@@ -30,6 +30,7 @@ use application::{Application, Merging, Phase, Wish};
 use epochs::ReadPlan;
 use pending::Pending;
 
+use crate::birth;
 use crate::callout::{CallKind, Callout};
 use crate::counters::{Counter, Counters};
 use crate::credentials::CredentialRef;
@@ -126,6 +127,8 @@ pub struct SyncFlow {
     buried: u64,
     heard: UnixMillis,
     next_quiet: UnixMillis,
+    /// When the process began; not known before the first poll.
+    born: Option<UnixMillis>,
     /// What happened, for publishing.
     pub counters: Counters,
 }
@@ -190,6 +193,7 @@ impl SyncFlow {
             buried: 0,
             heard: UnixMillis(0),
             next_quiet: UnixMillis(0),
+            born: None,
             counters: Counters::default(),
         }
     }
@@ -216,6 +220,9 @@ impl SyncFlow {
     /// What is to be done at `now`. To be asked after every event and on every tick.
     pub fn poll(&mut self, now: UnixMillis) -> Vec<SyncStep> {
         let mut steps = Vec::new();
+        let shared = &*self.shared;
+        self.born
+            .get_or_insert_with(|| birth::of_process(shared, now));
         self.flush(now);
         if now >= self.next_silence {
             self.bury_the_silent(now);

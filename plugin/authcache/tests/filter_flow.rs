@@ -11,7 +11,7 @@ use authcache::time::Period;
 
 use support::backend::{Backend, answer};
 use support::world::{Fate, World};
-use support::{NOW, get, settings, worker};
+use support::{LONG_AGO, NOW, get, settings, worker};
 
 fn world(cache: &str, limits: &[(&'static str, Period, u64)]) -> World {
     let mut backend = Backend::new(limits);
@@ -474,8 +474,21 @@ fn an_unchanged_service_keeps_its_records_when_the_configuration_changes() {
     assert_eq!(world.backend.counted("ada", "hits"), 3);
 }
 
+#[test]
+fn a_clock_that_is_set_back_delays_a_new_process_no_longer_than_others() {
+    let mut worker = worker(1);
+    let strict = settings(r#"{"mode":"strict"}"#);
+    let mut flow = FilterFlow::new(strict, &mut worker, NOW.plus_ms(3_600_000));
+    let step = flow.on_request(&mut worker, &get("/hits?user_key=ada"), StreamId(1), NOW);
+    assert!(matches!(step, Step::Wait), "{step:?}");
+    assert!(flow.next_callout(&mut worker, NOW).is_none());
+    let settled = NOW.plus_ms(500);
+    assert!(flow.on_tick(&mut worker, settled).is_empty());
+    assert!(flow.next_callout(&mut worker, settled).is_some());
+}
+
 fn flow(cache: &str) -> (FilterFlow, authcache::worker::WorkerState) {
     let mut worker = worker(1);
-    let flow = FilterFlow::new(settings(cache), &mut worker, NOW);
+    let flow = FilterFlow::new(settings(cache), &mut worker, LONG_AGO);
     (flow, worker)
 }

@@ -9,8 +9,8 @@ use authcache::time::Period;
 use proptest::prelude::*;
 
 use support::backend::Backend;
-use support::settings;
 use support::world::{Fate, World};
+use support::{NOW, settings};
 
 const STRICT: &str = r#"{"mode":"strict"}"#;
 const BALANCED: &str = r#"{"mode":"balanced"}"#;
@@ -98,6 +98,54 @@ fn a_cold_spike_is_one_call_and_every_request_is_counted() {
         world.drain(100_000);
         assert_eq!(world.backend.counted("ada", "hits"), world.admitted());
     }
+}
+
+#[test]
+fn a_process_that_takes_over_waits_until_all_that_was_reported_is_counted() {
+    let settle_ms = 300;
+    for mode in [STRICT, BALANCED] {
+        let limits = [("hits", Period::Day, 300)];
+        let mut before = World::new(&settings(mode), 4, backend(&limits, settle_ms));
+        for n in 0..200 {
+            before.send(n % 4, "/hits?user_key=ada");
+            before.run(1);
+        }
+        while before.pending() > 0 {
+            before.run(1);
+        }
+        // All of it is reported, and next to nothing of it is counted.
+        let admitted = before.admitted();
+        assert_eq!(admitted, 200, "{mode}");
+        before.backend.calls.clear();
+        let backend = std::mem::take(&mut before.backend);
+        let mut world = World::begun(before.now, &settings(mode), 4, backend);
+        for n in 0..500 {
+            world.send(n % 4, "/hits?user_key=ada");
+        }
+        world.run(settle_ms);
+        assert_eq!((world.backend.calls(), world.fates.len()), (0, 0), "{mode}");
+        world.run(300);
+        assert_eq!(world.backend.calls(), 1, "{mode}");
+        assert_eq!(world.fates.len(), 500, "{mode}");
+        assert!(
+            admitted + world.admitted() <= 300,
+            "{mode}: {}",
+            world.admitted()
+        );
+        assert!(world.admitted() >= 80, "{mode}: {}", world.admitted());
+    }
+}
+
+#[test]
+fn a_call_that_was_put_off_is_made_for_other_workers_though_its_own_clients_left() {
+    let limits = [("hits", Period::Day, 300)];
+    let mut world = World::begun(NOW, &settings(STRICT), 2, backend(&limits, 0));
+    let first = world.send(0, "/hits?user_key=ada");
+    let second = world.send(1, "/hits?user_key=ada");
+    world.workers[0].0.on_gone(first);
+    world.run(600);
+    assert_eq!(world.fates.get(&second), Some(&Fate::Admitted));
+    assert_eq!(world.backend.calls(), 1);
 }
 
 #[test]

@@ -40,9 +40,20 @@ pub(super) struct Flight {
     pub(super) charged: Charged,
     /// Whether nobody vouched for the application, so that the call took leave.
     pub(super) is_stranger: bool,
-    /// Until when the answer of another worker is awaited.
-    abroad_until: Option<UnixMillis>,
+    /// What it waits for before its own call is made, if it does.
+    pause: Option<Pause>,
     shared_as: Option<(u64, CacheKey)>,
+}
+
+/// Why a call is not made yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Pause {
+    /// The answer of another worker is awaited until then.
+    Abroad(UnixMillis),
+    /// It is this worker's to make from then on, and perhaps claimed.
+    Held(UnixMillis, bool),
+    /// It was held long enough.
+    Released(bool),
 }
 
 /// All calls that requests wait for.
@@ -101,7 +112,9 @@ impl Flights {
             let Some(flight) = self.flights.get_mut(&id) else {
                 continue;
             };
-            if flight.first.is_some() || flight.promote() {
+            // Those who wait elsewhere for a call that was claimed have nobody else to make it.
+            let is_owed = flight.pause == Some(Pause::Released(true));
+            if flight.first.is_some() || flight.promote() || is_owed {
                 return Some(id);
             }
             if let Some(flight) = self.finish(id) {
@@ -172,26 +185,47 @@ impl Flights {
     /// Another worker makes the call; its answer comes until `until`, or never.
     pub(super) fn wait_abroad(&mut self, id: FlightId, until: UnixMillis) {
         if let Some(flight) = self.flights.get_mut(&id) {
-            flight.abroad_until = Some(until);
+            flight.pause = Some(Pause::Abroad(until));
         }
+    }
+
+    /// The call is made here, but not before `until`. `is_mine`: other workers wait for its answer.
+    pub(super) fn hold(&mut self, id: FlightId, until: UnixMillis, is_mine: bool) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.pause = Some(Pause::Held(until, is_mine));
+        }
+    }
+
+    /// Whether the flight was held, and then whether it was claimed.
+    pub(super) fn take_hold(&mut self, id: FlightId) -> Option<bool> {
+        let pause = &mut self.flights.get_mut(&id)?.pause;
+        let Some(Pause::Released(is_mine)) = *pause else {
+            return None;
+        };
+        *pause = None;
+        Some(is_mine)
     }
 
     /// The flights that wait for the answer of another worker about this application.
     pub(super) fn abroad(&self, tag: Tag) -> Vec<FlightId> {
         let waits = |flight: &Flight| {
-            flight.abroad_until.is_some()
+            matches!(flight.pause, Some(Pause::Abroad(_)))
                 && flight.application().is_some_and(|key| key.tag() == tag)
         };
         let flights = self.flights.iter().filter(|(_, flight)| waits(flight));
         flights.map(|(id, _)| *id).collect()
     }
 
-    /// Sends those on their own way whose answer did not come in time: whoever was to ask is gone.
+    /// Sends those on their own way whose answer did not come in time, because whoever was to ask is
+    /// gone, and those that were held long enough.
     pub(super) fn call_back(&mut self, now: UnixMillis) {
         for (id, flight) in &mut self.flights {
-            if flight.abroad_until.take_if(|until| now >= *until).is_some() {
-                self.to_send.push_back(*id);
-            }
+            flight.pause = match flight.pause {
+                Some(Pause::Abroad(until)) if now >= until => None,
+                Some(Pause::Held(until, is_mine)) if now >= until => Some(Pause::Released(is_mine)),
+                _ => continue,
+            };
+            self.to_send.push_back(*id);
         }
     }
 
@@ -276,7 +310,7 @@ impl Flights {
                 prepays: None,
                 charged: Charged::default(),
                 is_stranger: false,
-                abroad_until: None,
+                pause: None,
                 shared_as: application,
             },
         );

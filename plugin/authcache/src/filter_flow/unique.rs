@@ -20,7 +20,7 @@ use crate::config::Mode;
 use crate::lease::slot::Tag;
 use crate::record::Reading;
 use crate::refusal::Refusal;
-use crate::service::ServedService;
+use crate::service::{ServedService, TICK_MS};
 use crate::time::UnixMillis;
 use crate::usage::Usage;
 use crate::wire::{AnswerMessage, AnswerOutcome, News};
@@ -39,7 +39,13 @@ impl FilterFlow {
         let Some(tag) = self.flights.shared_as(id).map(|key| key.tag()) else {
             return Claim::Unshared;
         };
-        let until = now.plus_ms(self.settings.backend.timeout_ms.saturating_add(GRACE_MS));
+        let call_ms = self.settings.backend.timeout_ms.saturating_add(GRACE_MS);
+        let until = if now < self.settles_at {
+            // It is made with the tick that follows.
+            self.settles_at.plus_ms(TICK_MS).plus_ms(call_ms)
+        } else {
+            now.plus_ms(call_ms)
+        };
         claims::claim(&*worker.shared, tag, self.claimant(worker), until, now)
     }
 

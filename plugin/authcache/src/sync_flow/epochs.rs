@@ -426,7 +426,12 @@ impl SyncFlow {
             asked_at: reading.started,
         };
         let shape = plan.shape();
+        let settles_at = self.born.unwrap_or(now).plus_ms(route.quiet_ms());
         let outcome = self.slots(route).change(epoch.tag, now, |slot| {
+            if slot.is_none() && reading.started < settles_at {
+                // It may lack what the process before this one reported.
+                return Change::Leave(None);
+            }
             let mut own = Vec::new();
             if let Some(slot) = &slot {
                 epoch.open(slot, now);

@@ -21,6 +21,8 @@ use authcache::worker::{Seeds, WorkerState};
 /// Half past a minute, far from the end of a day.
 pub(crate) const NOW: UnixMillis = UnixMillis(1_935_742_830_000);
 pub(crate) const SETTLE_MS: u64 = 300;
+/// When processes began that have been there for long.
+pub(crate) const LONG_AGO: UnixMillis = UnixMillis(NOW.0 - 60_000);
 
 /// A request that clients send.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,7 @@ use authcache::wire::{News, UsageMessage};
 use authcache::worker::WorkerState;
 
 use super::backend::Backend;
-use super::{NOW, get, worker_of};
+use super::{LONG_AGO, NOW, get, worker_of};
 
 pub(crate) const TICK_MS: u64 = 100;
 
@@ -61,15 +61,25 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(settings: &Settings, workers: u64, backend: Backend) -> Self {
+        Self::begun(LONG_AGO, settings, workers, backend)
+    }
+
+    /// A process that began at `began`.
+    pub(crate) fn begun(
+        began: UnixMillis,
+        settings: &Settings,
+        workers: u64,
+        backend: Backend,
+    ) -> Self {
         let shared = Rc::new(Memory::default());
         let workers = (0..workers).map(|place| {
             let mut worker = worker_of(Rc::clone(&shared), place + 1);
-            let mut flow = FilterFlow::new(settings.clone(), &mut worker, NOW);
+            let mut flow = FilterFlow::new(settings.clone(), &mut worker, began);
             flow.set_queue(u32::try_from(place).expect("few workers"));
             (flow, worker)
         });
         let mut world = Self {
-            now: NOW,
+            now: NOW.max(began),
             backend,
             workers: workers.collect(),
             sync: SyncFlow::new(9, Rc::clone(&shared) as Rc<dyn SharedData>),
