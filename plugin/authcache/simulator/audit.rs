@@ -83,8 +83,6 @@ struct Limited {
     used: BTreeMap<u64, u64>,
     /// The part of it that authreps used.
     asked: BTreeMap<u64, u64>,
-    /// The part of that so near to the end that a gateway's clock may be in the next window.
-    edge: BTreeMap<u64, u64>,
     /// What authreps used within the time that the backend takes to count, and the most it ever was.
     recent: VecDeque<(u64, u64)>,
     race: u64,
@@ -119,7 +117,6 @@ pub(crate) struct Overshoot {
 struct Slack {
     by_asking: u64,
     race: u64,
-    edge: u64,
     unreported: u64,
 }
 
@@ -140,7 +137,6 @@ pub(crate) struct Audit {
     has_room: bool,
     /// What the backend takes to count.
     lag_ms: u64,
-    clock_skew_ms: u64,
     applications: Vec<Audited>,
     /// What workers handed over, or lost.
     pub(crate) tabled: Tally,
@@ -193,7 +189,6 @@ impl Audit {
                     history: vec![(0, *max)],
                     used: BTreeMap::new(),
                     asked: BTreeMap::new(),
-                    edge: BTreeMap::new(),
                     recent: VecDeque::new(),
                     race: 0,
                     ideal: BTreeMap::new(),
@@ -214,7 +209,6 @@ impl Audit {
             reports_in_time: scenario.reports_in_time(),
             has_room: scenario.has_room(),
             lag_ms: scenario.network.lag_ms.1,
-            clock_skew_ms: cache.clock_skew_ms,
             applications: backend.applications.iter().map(audited).collect(),
             tabled: Tally::default(),
             acknowledged: Tally::default(),
@@ -364,10 +358,6 @@ impl Audit {
             let by_asking = limited.asked.entry(window.start.0).or_default();
             *by_asking += if asked { usage.amount } else { 0 };
             let by_asking = *by_asking;
-            let at_edge = window.is_over(usage.at.plus_ms(self.clock_skew_ms));
-            let edge = limited.edge.entry(window.start.0).or_default();
-            *edge += if asked && at_edge { usage.amount } else { 0 };
-            let edge = *edge;
             if asked {
                 limited.race(now, usage.amount, self.lag_ms);
             }
@@ -378,7 +368,6 @@ impl Audit {
                 let slack = Slack {
                     by_asking,
                     race: limited.race,
-                    edge,
                     unreported,
                 };
                 over.push((limited.metric, limited.period, used, max, slack));
@@ -422,7 +411,7 @@ impl Audit {
             Mode::Balanced if self.lag_ms > BALANCED_LAG_MS => return None,
             // Half a percent, or what the backend let through by itself, not knowing what is leased.
             Mode::Balanced => slack.race.max(slack.by_asking).max(max / 200),
-            Mode::Strict => slack.edge,
+            Mode::Strict => 0,
         };
         Some(max + unknown + over)
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use authcache::key::CredentialKind;
 use authcache::lease::book::{Book, reports_for};
-use authcache::lease::slot::{MAX_LIMITS, Own, Slot, Source, Tag, Want};
+use authcache::lease::slot::{MAX_LIMITS, Own, Skew, Slot, Source, Tag, Want};
 use authcache::lease::store::{Change, Slots};
 use authcache::lease::terms::{Delays, Terms};
 use authcache::lease::wallet::Wallet;
@@ -227,7 +227,7 @@ impl World {
             Act::Reserve(amount) => {
                 let demands = Self::demands(*amount);
                 let reserved = self.change(
-                    |mut slot| match slot.reserve(&demands, now, 0, &terms) {
+                    |mut slot| match slot.reserve(&demands, now, Skew::default(), &terms) {
                         Ok(()) => Ok((slot, true)),
                         Err(_) => Err(false),
                     },
@@ -347,7 +347,9 @@ proptest! {
         limit.firm = numbers[6];
         limit.granted = numbers[7];
         limit.carry = numbers[8];
-        slot.charge(&[Demand { limit: 0, amount }], NOW, u64::MAX, &terms);
+        let skew = Skew { behind_ms: u64::MAX, ahead_ms: u64::MAX };
+        slot.charge(&[Demand { limit: 0, amount }], NOW, skew, &terms);
+        let _ = slot.reserve(&[Demand { limit: 0, amount }], NOW, skew, &terms);
         exercise(&mut slot, &terms);
         let again = Source { asked_at: NOW.plus_ms(1), ..source };
         prop_assert!(Slot::install(Some(slot), again, &[], NOW, &terms).is_some());

@@ -45,6 +45,26 @@ const PRESSED: &[&str] = &[
 /// Every fault that the simulator has to notice.
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
+        name: "first_reading_too_early",
+        what: "a new process does not wait for what the one before it reported",
+        runs: ONE_GATEWAY,
+        edits: &[Edit {
+            file: "service.rs",
+            original: "            mode if !mode.leases() => 0,\n",
+            planted: "            mode if PLANTED || !mode.leases() => 0,\n",
+        }],
+    },
+    Fault {
+        name: "window_before_not_charged",
+        what: "a call of the gateway's own needs no room in the window where the backend may still be",
+        runs: ONE_GATEWAY,
+        edits: &[Edit {
+            file: "lease/slot/lease.rs",
+            original: "            if is_early && limit.before.left(now) < demand.amount",
+            planted: "            if !PLANTED && is_early && limit.before.left(now) < demand.amount",
+        }],
+    },
+    Fault {
         name: "report_dropped",
         what: "usage of a report that failed is not put back",
         runs: &[],

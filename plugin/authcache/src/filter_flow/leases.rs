@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::cached::{Asked, Cached, Why, accepts};
 use crate::config::Mode;
 use crate::counters::Counter;
-use crate::lease::slot::{Short, Slot, SlotLimit, Source, Tag, Want};
+use crate::lease::slot::{Short, Skew, Slot, SlotLimit, Source, Tag, Want};
 use crate::lease::store::{Change, Slots, Trouble};
 use crate::lease::wallet::Wallet;
 use crate::leased::Shut;
@@ -342,17 +342,20 @@ pub(super) fn charge(
     let policy = &service.route.policy;
     // The call may take until its timeout, and the backend's clock decides by when it arrives.
     let route = &service.route;
-    let skew_ms = policy.clock_skew_ms.saturating_add(route.timeout_ms);
+    let skew = Skew {
+        behind_ms: policy.clock_skew_ms,
+        ahead_ms: policy.clock_skew_ms.saturating_add(route.timeout_ms),
+    };
     let outcome = worker.slots(service).change(tag, now, |slot| {
         let Some(mut slot) = slot.filter(|slot| slot.shape == plan.shape()) else {
             return Change::Leave(Ok(false));
         };
         if is_strict {
-            if let Err(short) = slot.reserve(&demands, now, skew_ms, &service.terms) {
+            if let Err(short) = slot.reserve(&demands, now, skew, &service.terms) {
                 return Change::Leave(Err(closed(short, &slot, &demands, service, now)));
             }
         } else {
-            slot.charge(&demands, now, skew_ms, &service.terms);
+            slot.charge(&demands, now, skew, &service.terms);
         }
         Change::Write(slot, Ok(true))
     });
@@ -428,7 +431,7 @@ pub(super) fn without_backend(
             let short = Short::Exceeded(over.limit);
             return Change::Leave(Some(Err(closed(short, &slot, &demands, service, now))));
         }
-        slot.charge(&demands, now, 0, &service.terms);
+        slot.charge(&demands, now, Skew::default(), &service.terms);
         Change::Write(slot, Some(Ok(())))
     });
     match outcome.ok()?? {

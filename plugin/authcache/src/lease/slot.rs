@@ -17,7 +17,7 @@ use crate::lease::terms::Terms;
 use crate::time::{Period, UnixMillis, Window};
 
 pub use install::{Own, Source};
-pub use lease::{Buried, Short, Want};
+pub use lease::{Buried, Short, Skew, Want};
 
 /// Most limits of one application; one with more is decided by the backend.
 pub const MAX_LIMITS: usize = 256;
@@ -141,6 +141,46 @@ pub struct SlotLimit {
     pub granted: u64,
     /// What counts for the next window too, because the backend's clock may be ahead.
     pub carry: u64,
+    /// What the window before has left for calls of the gateway's own, because the backend's clock may
+    /// be behind.
+    pub before: Before,
+}
+
+/// What a window that is over has left. The backend counts what it is asked by its own clock, so its
+/// window may go on there.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Before {
+    /// While its last reading is fresh.
+    pub cap: u64,
+    /// Afterwards.
+    pub firm: u64,
+    /// Until when it is.
+    pub fresh_until: UnixMillis,
+}
+
+impl Before {
+    /// The backend is known to be in the next window: nothing is counted for this one any more.
+    pub const OVER: Self = Self {
+        cap: u64::MAX,
+        firm: u64::MAX,
+        fresh_until: UnixMillis(0),
+    };
+
+    /// What may still be counted for it.
+    pub fn left(&self, now: UnixMillis) -> u64 {
+        if now < self.fresh_until {
+            self.cap
+        } else {
+            self.firm
+        }
+    }
+
+    fn take(&mut self, amount: u64) {
+        if *self != Self::OVER {
+            self.cap = self.cap.saturating_sub(amount);
+            self.firm = self.firm.saturating_sub(amount);
+        }
+    }
 }
 
 /// One worker's leases.
@@ -183,10 +223,7 @@ impl Slot {
                 continue;
             };
             if limit.window.is_over(now) {
-                let window = limit.period.window(now);
-                let asked_at = window.start;
-                limit.enter(window, 0, asked_at);
-                limit.weigh(terms);
+                limit.roll(now, terms);
                 self.forget_leases(place);
             }
         }
@@ -244,6 +281,38 @@ impl SlotLimit {
         self.max.saturating_sub(self.read.saturating_add(hidden))
     }
 
+    /// Enters the window that holds `now`, as far as the gateway's clock says. The backend may be in the
+    /// window before.
+    fn roll(&mut self, now: UnixMillis, terms: &Terms) {
+        let window = self.period.window(now);
+        if self.window.end < window.start {
+            // Nothing was handed out in the windows between.
+            let last = self
+                .period
+                .window(UnixMillis(window.start.0.saturating_sub(1)));
+            self.enter(last, 0, last.start);
+            self.weigh(terms);
+        }
+        let before = Before {
+            cap: self.cap.saturating_sub(self.granted),
+            firm: self.firm.saturating_sub(self.granted),
+            fresh_until: terms.valid_until(self.asked_at),
+        };
+        self.enter(window, 0, window.start);
+        self.before = before;
+        self.weigh(terms);
+    }
+
+    /// What calls of the gateway's own may use of the next window before it begins here.
+    fn next_cap(&self, terms: &Terms) -> u64 {
+        if terms.is_alone() {
+            self.max
+        } else {
+            terms.cap(self.max, 0, 0, 0)
+        }
+    }
+
+    /// Enters a window that the backend is in, or was.
     fn enter(&mut self, window: Window, read: u64, asked_at: UnixMillis) {
         let granted = if self.window.end == window.start {
             self.carry
@@ -259,6 +328,7 @@ impl SlotLimit {
         self.earlier = 0;
         self.granted = granted;
         self.carry = 0;
+        self.before = Before::OVER;
     }
 
     /// Works out what may be handed out.

@@ -3,7 +3,7 @@
 //! Owns [`Slot::install`]. What a reading says about a window that is over is ignored; a plan that
 //! changed keeps what was handed out of the limits that it still has.
 
-use super::{Holder, KEEP_MS, LimitId, MAX_LIMITS, Shape, Slot, SlotLimit, Tag};
+use super::{Before, Holder, KEEP_MS, LimitId, MAX_LIMITS, Shape, Slot, SlotLimit, Tag};
 use crate::lease::terms::Terms;
 use crate::record::LimitReading;
 use crate::time::UnixMillis;
@@ -72,7 +72,7 @@ impl Slot {
             let old = old.and_then(|(slot, place)| slot.limits.get(place));
             let mut limit = match old {
                 Some(old) => updated(old, reading, source.asked_at, own.get(n), terms),
-                None => fresh(*id, reading, source.asked_at, now),
+                None => fresh(*id, reading, source.asked_at, now, terms),
             };
             limit.weigh(terms);
             limit
@@ -114,23 +114,21 @@ impl Slot {
     }
 }
 
-fn fresh(id: LimitId, reading: &LimitReading, asked_at: UnixMillis, now: UnixMillis) -> SlotLimit {
-    // An answer of a window that ended on the way says that nothing is used in the next.
-    let is_over = reading.window.is_over(now);
-    let window = if is_over {
-        reading.period.window(now)
-    } else {
-        reading.window
-    };
-    let read = if is_over { 0 } else { reading.current };
-    SlotLimit {
+fn fresh(
+    id: LimitId,
+    reading: &LimitReading,
+    asked_at: UnixMillis,
+    now: UnixMillis,
+    terms: &Terms,
+) -> SlotLimit {
+    let mut limit = SlotLimit {
         id,
         period: reading.period,
-        window,
+        window: reading.window,
         max: reading.max,
-        read,
+        read: reading.current,
         asked_at,
-        elsewhere: read,
+        elsewhere: reading.current,
         settled: 0,
         used: 0,
         earlier: 0,
@@ -138,7 +136,14 @@ fn fresh(id: LimitId, reading: &LimitReading, asked_at: UnixMillis, now: UnixMil
         firm: 0,
         granted: 0,
         carry: 0,
+        before: Before::OVER,
+    };
+    if limit.window.is_over(now) {
+        // An answer of a window that ended on the way says that nothing is used in the next.
+        limit.weigh(terms);
+        limit.roll(now, terms);
     }
+    limit
 }
 
 fn updated(
@@ -164,6 +169,7 @@ fn updated(
     }
     limit.read = reading.current;
     limit.asked_at = asked_at;
+    limit.before = Before::OVER;
     if terms.is_alone() {
         // Whatever of our own the reading contains, the rest of it is from others.
         let others = limit.read.saturating_sub(limit.granted);
