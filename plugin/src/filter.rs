@@ -67,7 +67,7 @@ impl FilterRoot {
             let mut resumptions = action(&mut state, vm);
             resumptions.extend(state.send_calls(vm));
             vm.show_new_usage();
-            if vm.is_full() {
+            if vm.hands_over_now() {
                 vm.hand_over(state.queue);
             }
             resumptions

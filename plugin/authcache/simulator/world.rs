@@ -302,6 +302,7 @@ impl<'a> World<'a> {
                 self.call(Caller::Stream { place, stream }, callout);
             }
         }
+        self.hand_over_if_due(place);
         if starts {
             let phase = self.gateways[gateway].dice.below(TICK_MS);
             self.events.push(now + phase, Event::WorkerTick(place));
@@ -421,6 +422,14 @@ impl<'a> World<'a> {
                     format!("{known} records where {applications} are allowed")
                 });
             }
+        }
+    }
+
+    /// Hands over at once what cannot wait for the tick.
+    fn hand_over_if_due(&mut self, place: Place) {
+        let vm = self.vm(place).filter(|vm| vm.side.is_served());
+        if vm.is_some_and(|vm| vm.state.hands_over_now()) {
+            self.hand_over(place);
         }
     }
 
@@ -764,6 +773,7 @@ impl<'a> World<'a> {
         if let Some(vm) = self.vm(place) {
             vm.drop_idle_flows(clock);
         }
+        self.hand_over_if_due(place);
     }
 
     /// Puts news into a worker's queue. Those for a VM that is gone are for nobody.

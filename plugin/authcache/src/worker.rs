@@ -60,6 +60,8 @@ pub struct WorkerState {
     pub(crate) digests: DigestMemo,
     /// At least every total that any record ever reached.
     tally: u64,
+    /// Whether there is a lease that no other worker's messages would lead the sync side to.
+    pub(crate) announces: bool,
     /// Units of usage in the table that the gauge of pending usage shows already.
     shown: u64,
 }
@@ -114,6 +116,7 @@ impl WorkerState {
             demands: Vec::new(),
             digests: DigestMemo::new(seeds.hash),
             tally: 0,
+            announces: false,
             shown: 0,
         }
     }
@@ -128,9 +131,10 @@ impl WorkerState {
         self.records.len() + self.leased.len()
     }
 
-    /// Whether usage should be handed over without waiting for the tick.
-    pub fn is_full(&self) -> bool {
-        self.table.is_full()
+    /// Whether usage should be handed over without waiting for the tick: because there is much of it,
+    /// or, said once, because nobody else would know of a lease if this VM failed before.
+    pub fn hands_over_now(&mut self) -> bool {
+        std::mem::take(&mut self.announces) || self.table.is_full()
     }
 
     /// Units of usage by which the gauge of pending usage has to rise now: when the first usage

@@ -292,6 +292,25 @@ fn leases_of_a_worker_that_is_gone_are_reported_as_used() {
 }
 
 #[test]
+fn leases_of_a_worker_that_fails_before_its_first_tick_are_reported_as_used() {
+    let limits = [("hits", Period::Day, 80)];
+    let mut world = World::new(&settings(STRICT), 2, backend(&limits, 20));
+    assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
+    let holder = &world.workers[0].1;
+    assert!(
+        holder.message(0).is_none(),
+        "it is handed over with the lease"
+    );
+    world.lose_worker(0);
+    // Nobody asks for the application any more.
+    world.run(15_000);
+    world.drain(100_000);
+    let held = world.count(Counter::UsageBuried) + 1;
+    assert!(held > 1, "{held}");
+    assert_eq!(world.backend.counted("ada", "hits"), held);
+}
+
+#[test]
 fn several_gateways_stay_within_the_limit_in_strict_and_near_it_in_balanced() {
     for mode in ["strict", "balanced"] {
         let with = |index| {

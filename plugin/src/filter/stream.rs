@@ -51,7 +51,7 @@ impl FilterStream {
             let request = HostRequest::default();
             let step = flow.on_request(&mut vm.worker, &request, self.id, host::now());
             vm.show_new_usage();
-            if vm.is_full() {
+            if vm.hands_over_now() {
                 vm.hand_over(root.queue);
             }
             Some(step)

@@ -43,8 +43,15 @@ pub(super) struct Charged {
 }
 
 enum Leasing {
-    Done { wallet: Wallet, starts: UnixMillis },
-    Closed { shut: Shut, times: u64 },
+    Done {
+        wallet: Wallet,
+        starts: UnixMillis,
+        is_alone: bool,
+    },
+    Closed {
+        shut: Shut,
+        times: u64,
+    },
     Gone,
 }
 
@@ -137,13 +144,24 @@ fn lease(
         workers: policy.workers,
     };
     let shape = record.plan.shape();
+    let is_first = record.wallet.shape().is_none();
     let outcome = slots.change(record.tag, now, |slot| match slot {
         Some(mut slot) if slot.shape == shape => {
+            let mut holders = slot.holders.iter();
+            let is_alone =
+                !holders.any(|holder| holder.generation != generation && now < holder.until);
             match slot.lease(&record.wallet, want, now, &service.terms) {
                 Ok(wallet) => {
                     let starts = slot.limits.iter().map(|limit| limit.window.start).max();
                     let starts = starts.unwrap_or_default();
-                    Change::Write(slot, Leasing::Done { wallet, starts })
+                    Change::Write(
+                        slot,
+                        Leasing::Done {
+                            wallet,
+                            starts,
+                            is_alone,
+                        },
+                    )
                 }
                 Err(short) => Change::Leave(closed(short, &slot, demands, service, now)),
             }
@@ -151,7 +169,12 @@ fn lease(
         _ => Change::Leave(Leasing::Gone),
     });
     match outcome {
-        Ok(Leasing::Done { wallet, starts }) => {
+        Ok(Leasing::Done {
+            wallet,
+            starts,
+            is_alone,
+        }) => {
+            worker.announces |= is_first && is_alone;
             record.take_lease(wallet, starts);
             let at = record.dated(now);
             worker.counters.one(Counter::LeaseAcquired);

@@ -111,6 +111,7 @@ impl World {
             Step::Wait => self.send_calls(place),
             Step::Ask(..) => panic!("the mode is not off"),
         }
+        self.hand_over_if_due(place);
         stream
     }
 
@@ -250,6 +251,7 @@ impl World {
                         let resumptions = flow.on_answer(worker, &message, self.now);
                         self.resume(resumptions);
                         self.send_calls(place);
+                        self.hand_over_if_due(place);
                     }
                 }
             }
@@ -267,6 +269,7 @@ impl World {
                 let resumptions = flow.on_outcome(worker, id, &outcome, self.now);
                 self.resume(resumptions);
                 self.send_calls(place);
+                self.hand_over_if_due(place);
             }
         }
     }
@@ -278,13 +281,24 @@ impl World {
         self.at(TICK_MS, Event::WorkerTick(place));
         let (flow, worker) = &mut self.workers[place];
         let expired = flow.on_tick(worker, self.now);
+        self.hand_over(place);
+        self.resume(expired);
+        self.send_calls(place);
+    }
+
+    fn hand_over_if_due(&mut self, place: usize) {
+        if self.workers[place].1.hands_over_now() {
+            self.hand_over(place);
+        }
+    }
+
+    fn hand_over(&mut self, place: usize) {
+        let worker = &mut self.workers[place].1;
         let message = worker.message(u32::try_from(place).expect("few workers"));
         if let Some(message) = message.filter(|_| self.sync_is_up) {
             worker.handed_over();
             self.at(1, Event::Usage(message.encode().expect("a message")));
         }
-        self.resume(expired);
-        self.send_calls(place);
     }
 
     fn work(&mut self) {
