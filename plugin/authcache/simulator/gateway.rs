@@ -61,6 +61,8 @@ pub(crate) struct Vm {
     /// Applications that were definitely refused here, when on the world's clock, and what the
     /// worker's clock said.
     pub(crate) refused: BTreeMap<usize, (u64, UnixMillis)>,
+    /// The same for application keys that were.
+    pub(crate) refused_keys: BTreeMap<(usize, usize), (u64, UnixMillis)>,
 }
 
 /// The singleton of a gateway.
@@ -174,6 +176,7 @@ impl Gateway {
             ticks: false,
             given_up: 0,
             refused: BTreeMap::new(),
+            refused_keys: BTreeMap::new(),
         };
         vm.configure(self.settings.clone(), clock);
         vm

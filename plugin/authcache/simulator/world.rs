@@ -244,7 +244,7 @@ impl<'a> World<'a> {
                 let spec = &self.scenario.applications[sending.application];
                 let other = usize::from(sent == Sent::OtherService);
                 let service = (spec.service + other) % SERVICES.len();
-                let target = sending.path * 4 + place_of(sent);
+                let target = sending.path * KEYS + place_of(sent);
                 (service, &self.targets[sending.application][target])
             }
         };
@@ -326,8 +326,12 @@ impl<'a> World<'a> {
         let Some(vm) = self.vm(place) else {
             return;
         };
-        let refused = vm.refused.get(&sending.application).copied();
-        if let Some((at, said)) = refused.filter(|_| remembers) {
+        let key = (sending.application, place_of(sending.sent));
+        let refused = [
+            vm.refused.get(&sending.application).copied(),
+            vm.refused_keys.get(&key).copied(),
+        ];
+        for (at, said) in refused.into_iter().flatten().filter(|_| remembers) {
             let since = clock.ms_since(said);
             if since < remembered_ms && !self.audit.was_granted(at, sending) {
                 self.audit.fail(now, Rule::Denial, || {
@@ -669,17 +673,34 @@ impl<'a> World<'a> {
         else {
             return;
         };
+        let asked = call.question.as_ref().and_then(|question| {
+            let targets = &self.targets[application];
+            (0..KEYS).find(|key| {
+                let named = targets[*key].split('?').nth(1).unwrap_or_default();
+                let says_key = |text: &str| text.contains("app_key=");
+                question.contains(&format!("{named}&")) && says_key(question) == says_key(named)
+            })
+        });
+        let asked_at = call.asked;
         let Some(vm) = self.vm(place) else {
             return;
         };
         match verdict {
             Verdict::State | Verdict::Unknown => {
-                vm.refused.insert(application, (call.asked, clock));
+                vm.refused.insert(application, (asked_at, clock));
+            }
+            Verdict::Key => {
+                if let Some(key) = asked {
+                    vm.refused_keys
+                        .insert((application, key), (asked_at, clock));
+                }
             }
             Verdict::Yes | Verdict::Limits => {
                 vm.refused.remove(&application);
+                vm.refused_keys
+                    .retain(|(known, _), _| *known != application);
             }
-            Verdict::None | Verdict::Key | Verdict::Taken => {}
+            Verdict::None | Verdict::Taken => {}
         }
     }
 
@@ -827,6 +848,8 @@ impl<'a> World<'a> {
                     && let Some(vm) = self.vm(place)
                 {
                     vm.refused.remove(&application);
+                    vm.refused_keys
+                        .retain(|(known, _), _| *known != application);
                 }
             }
             News::Answer(message) => {
@@ -835,6 +858,7 @@ impl<'a> World<'a> {
                     AnswerOutcome::Reading { .. } => {
                         // Whose it is does not show in the message.
                         vm.refused.clear();
+                        vm.refused_keys.clear();
                         false
                     }
                     AnswerOutcome::Refused(Refusal::Credential | Refusal::State) => true,
@@ -883,6 +907,9 @@ pub(super) fn units_of(message: &UsageMessage) -> u64 {
     let entries = message.accounts.iter().flat_map(|account| &account.entries);
     entries.map(|entry| entry.amount).sum()
 }
+
+/// How many credentials there are among the targets of a path.
+const KEYS: usize = 4;
 
 /// Where a credential's target stands among those of a path.
 fn place_of(sent: Sent) -> usize {

@@ -248,6 +248,42 @@ fn a_definite_denial_outranks_an_open_outage_policy() {
 }
 
 #[test]
+fn a_stranger_whose_refusal_is_remembered_is_denied_though_an_outage_lets_strangers_in() {
+    for mode in ["fast", "balanced", "strict"] {
+        let cache = format!(
+            r#"{{"mode":"{mode}","outage":{{"known":"open","unknown":"open"}},"negative_ttl":"10s","ttl":{{"jitter":0.0}}}}"#
+        );
+        let mut world = world(&cache, HITS_10);
+        assert_eq!(
+            world.ask(0, "/hits?app_id=app&app_key=secret"),
+            Fate::Admitted
+        );
+        world.run(1_000);
+        // Two calls of the same strange key are under way; the backend goes away between them.
+        let refused = world.send(0, "/hits?app_id=app&app_key=wrong");
+        world.run(1);
+        let failed = world.send(0, "/hits?app_id=app&app_key=wrong");
+        world.run(4);
+        world.backend.failing = true;
+        world.run(50);
+        assert_eq!(world.fates[&refused], Fate::Denied(403), "{mode}");
+        assert_eq!(world.fates[&failed], Fate::Denied(403), "{mode}");
+        // Later ones are not asked about, others are let in.
+        let calls = world.backend.calls();
+        assert_eq!(
+            world.ask(0, "/hits?app_id=app&app_key=wrong"),
+            Fate::Denied(403)
+        );
+        assert_eq!(world.backend.calls(), calls, "{mode}");
+        assert_eq!(
+            world.ask(0, "/hits?app_id=app&app_key=other"),
+            Fate::Admitted,
+            "{mode}"
+        );
+    }
+}
+
+#[test]
 fn an_outage_follows_the_policy_of_each_class() {
     #[track_caller]
     fn check(known: &str, unknown: &str, in_life: Fate, after: Fate, stranger: Fate) {

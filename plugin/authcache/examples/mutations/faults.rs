@@ -45,6 +45,16 @@ const PRESSED: &[&str] = &[
 /// Every fault that the simulator has to notice.
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
+        name: "remembered_denial_ignored",
+        what: "an outage policy lets in whom the worker remembers to have been refused",
+        runs: &[],
+        edits: &[Edit {
+            file: "filter_flow/outage.rs",
+            original: "        let known = known.or_else(|| remembered(worker, &asked, now).map(Policy::Deny));\n",
+            planted: "        let known = known.or_else(|| remembered(worker, &asked, now).filter(|_| !PLANTED).map(Policy::Deny));\n",
+        }],
+    },
+    Fault {
         name: "first_reading_too_early",
         what: "a new process does not wait for what the one before it reported",
         runs: ONE_GATEWAY,
