@@ -126,7 +126,7 @@ pub(crate) struct Audit {
     start: u64,
     mode: Mode,
     /// For how long after a revocation a record may be in use.
-    horizon_ms: u64,
+    pub(crate) horizon_ms: u64,
     /// Whether one worker knows everything that is used.
     solo: bool,
     /// Whether the limit is the bound, whatever the mode promises.

@@ -682,6 +682,8 @@ impl<'a> World<'a> {
             })
         });
         let asked_at = call.asked;
+        // A record that lists the key still is in force until it ends.
+        let listed_since = asked_at.saturating_sub(self.audit.horizon_ms);
         let Some(vm) = self.vm(place) else {
             return;
         };
@@ -692,7 +694,7 @@ impl<'a> World<'a> {
             Verdict::Key => {
                 if let Some(key) = asked {
                     vm.refused_keys
-                        .insert((application, key), (asked_at, clock));
+                        .insert((application, key), (listed_since, clock));
                 }
             }
             Verdict::Yes | Verdict::Limits => {

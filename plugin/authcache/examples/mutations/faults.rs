@@ -287,8 +287,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: ONE_GATEWAY,
         edits: &[Edit {
             file: "lease/slot.rs",
-            original: "            if limit.window.is_over(now) {\n                let window = limit.period.window(now);",
-            planted: "            let again = PLANTED && now.0.is_multiple_of(64) && limit.window.contains(now);\n            if again || limit.window.is_over(now) {\n                let window = limit.period.window(now);",
+            original: "            if limit.window.is_over(now) {\n                limit.roll(now, terms);",
+            planted: "            let again = PLANTED && now.0.is_multiple_of(64) && limit.window.contains(now);\n            if again || limit.window.is_over(now) {\n                limit.roll(now, terms);",
         }],
     },
     Fault {
