@@ -142,7 +142,7 @@ impl Vm {
 
     /// Whether the table should be handed over without waiting for the tick.
     pub(crate) fn hands_over_now(&mut self) -> bool {
-        self.worker.hands_over_now() && self.sync.is_served()
+        self.sync.is_served() && self.worker.hands_over_now()
     }
 
     /// Hands the table over to the sync side. Without one, or when it is gone, the usage stays here

@@ -412,9 +412,9 @@ impl<'a> World<'a> {
             resumptions.extend(flow.on_tick(&mut vm.state, clock));
         }
         vm.given_up += resumptions.len() as u64;
-        self.look(place);
         // What a policy lets through is known to be that before it is handed over.
         self.resolve(place, resumptions, true);
+        self.look(place);
         self.hand_over(place);
         self.send_calls(place);
         self.events.push(now + TICK_MS, Event::WorkerTick(place));
@@ -431,7 +431,8 @@ impl<'a> World<'a> {
 
     /// Hands over at once what cannot wait for the tick.
     fn hand_over_if_due(&mut self, place: Place) {
-        if self.vm(place).is_some_and(|vm| vm.state.hands_over_now()) {
+        let vm = self.vm(place).filter(|vm| vm.side.is_served());
+        if vm.is_some_and(|vm| vm.state.hands_over_now()) {
             self.hand_over(place);
         }
     }

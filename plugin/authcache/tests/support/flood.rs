@@ -15,7 +15,7 @@ use authcache::wire::News;
 use authcache::worker::WorkerState;
 
 use super::backend::Backend;
-use super::{NOW, get, settings, worker_of};
+use super::{LONG_AGO, NOW, get, settings, worker_of};
 
 /// How many applications there are.
 pub(crate) const APPLICATIONS: u64 = 100;
@@ -47,7 +47,7 @@ impl Flood {
             backend.add(&regular(n), &[]);
         }
         let mut worker = worker_of(Rc::clone(&shared), 1);
-        let mut flow = FilterFlow::new(settings(cache), &mut worker, NOW);
+        let mut flow = FilterFlow::new(settings(cache), &mut worker, LONG_AGO);
         flow.set_queue(0);
         Self {
             flow,
