@@ -240,6 +240,7 @@ impl Population {
     }
 }
 
+/// Nothing refills while time stands still, so strangers are hardly rationed.
 fn settings(bound: u32) -> Settings {
     let text = format!(
         r#"{{
@@ -251,7 +252,8 @@ fn settings(bound: u32) -> Settings {
                 "mapping_rules": [{{"method": "any", "pattern": "/hello$",
                     "usages": [{{"name": "search", "delta": 1}}]}}]
             }}],
-            "cache": {{"memory": {{"applications": {bound}, "leases": {leases}}}}}
+            "cache": {{"unknown_calls_per_second": 1000000,
+                "memory": {{"applications": {bound}, "leases": {leases}}}}}
         }}"#,
         leases = (u64::from(bound) * LEASES_EACH).min(MOST_LEASES)
     );
