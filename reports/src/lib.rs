@@ -4,7 +4,9 @@
 //! files become [`facts::Facts`], those become [`chart::Chart`]s, and both become pages.
 
 pub mod chart;
+pub mod compare;
 pub mod draw;
+pub mod duet;
 pub mod facts;
 pub mod format;
 pub mod page;
