@@ -11,6 +11,7 @@ pub mod facts;
 pub mod format;
 pub mod page;
 pub mod paired;
+pub mod publish;
 pub mod render;
 pub mod setup;
 pub mod story;

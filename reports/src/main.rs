@@ -32,6 +32,20 @@ enum Command {
         Without --out, --markdown or --json, Markdown goes to standard output. Figures of two runs differ \
         by what else the machine did; only a duet gives a verdict.")]
     Compare(CompareArgs),
+    /// Freeze a valid run and its report under the name of a version; what is published stays.
+    #[command(
+        after_help = "Example:\n  reports publish results/runs/2031-05-04-headline-0123abc --version v0.1"
+    )]
+    Publish {
+        /// Folder of the run, or the run.json in it.
+        run: PathBuf,
+        /// The version, for example v0.1.
+        #[arg(long)]
+        version: String,
+        /// Folder of all published versions and their index.
+        #[arg(long, value_name = "DIR", default_value = "reports/published")]
+        to: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -55,6 +69,11 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Render { run, out } => render(&run, out),
         Command::Compare(arguments) => compare(&arguments),
+        Command::Publish { run, version, to } => {
+            let folder = reports::publish::publish(&run, &version, &to)?;
+            println!("{}", folder.display());
+            Ok(())
+        }
     }
 }
 
