@@ -1,4 +1,4 @@
-//! Writes the run that the tests of this crate draw: plausible, small, the same every time.
+//! Writes the runs that the tests of this crate draw: plausible, small, the same every time.
 //!
 //! `cargo run -p reports --example fixture -- reports/tests/fixtures` after a change of the schema.
 
@@ -15,10 +15,89 @@ use results::record::{
 use results::run_folder::RunFolder;
 use serde_json::json;
 
-const ID: &str = "2031-05-04-headline-0123abc";
 const RATE: u64 = 2_000;
-const WARM_UP_S: u32 = 4;
-const LENGTH_S: u32 = 20;
+
+/// A run to write.
+struct Sheet {
+    id: &'static str,
+    experiment: &'static str,
+    commit: &'static str,
+    started_at: &'static str,
+    seed: u64,
+    plans: Vec<Plan>,
+    warm_up_s: u32,
+    length_s: u32,
+    /// Requests offered in a second.
+    rate: fn(second: u32) -> u64,
+    /// Requests a second that can be answered.
+    capacity: u64,
+    profile: serde_json::Value,
+}
+
+fn sheets() -> Vec<Sheet> {
+    let headline =
+        json!({ "name": "headline", "mode": "open", "arrivals": "constant", "rate": RATE });
+    let [mut passthrough, mut authrep, mut cache] = plans();
+    (passthrough.base_us, authrep.base_us) = (258.0, 415.0);
+    (cache.base_us, cache.envoy_cpu_us) = (262.0, 61.5);
+    let step = |rate: u32| json!({"duration_s": 4.0, "from_rps": f64::from(rate), "to_rps": f64::from(rate)});
+    let steps: Vec<serde_json::Value> = (1..=8).map(|number| step(number * 250)).collect();
+    let soak = json!([{"duration_s": 146.0, "from_rps": 60.0, "to_rps": 60.0}]);
+    vec![
+        Sheet {
+            id: "2031-05-04-headline-0123abc",
+            experiment: "headline",
+            commit: "0123abc4567def890123abc4567def890123abc4",
+            started_at: "2031-05-04T10:20:00Z",
+            seed: 7,
+            plans: plans().into(),
+            warm_up_s: 4,
+            length_s: 20,
+            rate: |_| RATE,
+            capacity: u64::MAX,
+            profile: headline.clone(),
+        },
+        Sheet {
+            id: "2031-06-07-headline-89abcde",
+            experiment: "headline",
+            commit: "89abcde4567def890123abc4567def890123abc4",
+            started_at: "2031-06-07T09:00:00Z",
+            seed: 11,
+            plans: vec![passthrough, authrep, cache],
+            warm_up_s: 4,
+            length_s: 20,
+            rate: |_| RATE,
+            capacity: u64::MAX,
+            profile: headline,
+        },
+        Sheet {
+            id: "2031-05-05-step-0123abc",
+            experiment: "step",
+            commit: "0123abc4567def890123abc4567def890123abc4",
+            started_at: "2031-05-05T10:20:00Z",
+            seed: 13,
+            plans: plans().into_iter().skip(2).collect(),
+            warm_up_s: 2,
+            length_s: 34,
+            rate: |second| 250 * (1 + u64::from(second.saturating_sub(2) / 4)),
+            capacity: 1_600,
+            profile: json!({"name": "step", "mode": "open", "arrival": "constant", "segments": steps}),
+        },
+        Sheet {
+            id: "2031-05-06-soak-0123abc",
+            experiment: "soak",
+            commit: "0123abc4567def890123abc4567def890123abc4",
+            started_at: "2031-05-06T10:20:00Z",
+            seed: 17,
+            plans: plans().into_iter().skip(2).collect(),
+            warm_up_s: 4,
+            length_s: 150,
+            rate: |_| 60,
+            capacity: u64::MAX,
+            profile: json!({"name": "soak", "mode": "open", "arrival": "constant", "segments": soak}),
+        },
+    ]
+}
 
 /// A 64-bit linear congruential generator; its upper half is random enough for a picture.
 struct Dice(u64);
@@ -84,22 +163,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .nth(1)
         .map(PathBuf::from)
         .ok_or("give the folder to write to")?;
-    let old = parent.join(ID);
-    if old.exists() {
-        std::fs::remove_dir_all(&old)?;
+    for sheet in sheets() {
+        let old = parent.join(sheet.id);
+        if old.exists() {
+            std::fs::remove_dir_all(&old)?;
+        }
+        let folder = RunFolder::create(&parent, sheet.id)?;
+        let mut dice = Dice(sheet.seed);
+        let scenarios = sheet
+            .plans
+            .iter()
+            .map(|plan| scenario(&folder, &sheet, plan, &mut dice))
+            .collect::<Result<_, _>>()?;
+        println!(
+            "{}",
+            folder.commit(record(&sheet, scenarios))?.folder.display()
+        );
     }
-    let folder = RunFolder::create(&parent, ID)?;
-    let mut dice = Dice(7);
-    let scenarios = plans()
-        .iter()
-        .map(|plan| scenario(&folder, plan, &mut dice))
-        .collect::<Result<_, _>>()?;
-    println!("{}", folder.commit(record(scenarios))?.folder.display());
     Ok(())
 }
 
 fn scenario(
     folder: &RunFolder,
+    sheet: &Sheet,
     plan: &Plan,
     dice: &mut Dice,
 ) -> Result<ScenarioRecord, Box<dyn std::error::Error>> {
@@ -107,13 +193,13 @@ fn scenario(
     let mut series = folder.series(plan.name)?;
     let mut measured = [histogram::empty(), histogram::empty(), histogram::empty()];
     let mut total = SeriesRow::default();
-    for second in 0..LENGTH_S {
-        let (row, samples) = one_second(plan, second, dice);
+    for second in 0..sheet.length_s {
+        let (row, samples) = one_second(sheet, plan, second, dice);
         series.write(&row)?;
         for (tag, samples) in Tag::ALL.into_iter().zip(&samples) {
             log.write(f64::from(second), 1.0, tag, samples)?;
         }
-        if second >= WARM_UP_S {
+        if second >= sheet.warm_up_s {
             for (all, new) in measured.iter_mut().zip(&samples) {
                 all.add(new)?;
             }
@@ -128,9 +214,9 @@ fn scenario(
             "backend": { "delay": { "kind": "log_normal", "p50_ms": 8, "p99_ms": 40 }, "seed": 42 },
             "population": { "services": 1, "applications": 50 },
         }),
-        summary: summary(plan, &measured, total),
+        summary: summary(sheet, plan, &measured, total),
         events: vec![Event {
-            at_s: f64::from(WARM_UP_S),
+            at_s: f64::from(sheet.warm_up_s),
             label: MEASURING_STARTS.into(),
         }],
         files: RunFolder::files(plan.name)?,
@@ -138,15 +224,23 @@ fn scenario(
     })
 }
 
-fn one_second(plan: &Plan, second: u32, dice: &mut Dice) -> (SeriesRow, [Histogram<u64>; 3]) {
+fn one_second(
+    sheet: &Sheet,
+    plan: &Plan,
+    second: u32,
+    dice: &mut Dice,
+) -> (SeriesRow, [Histogram<u64>; 3]) {
+    let rate = (sheet.rate)(second);
+    // What is beyond the capacity waits, and its wait counts from the intended send.
+    let waiting_us = rate.saturating_sub(sheet.capacity) * 60;
     let mut samples = [histogram::empty(), histogram::empty(), histogram::empty()];
     let mut row = SeriesRow {
         second,
-        offered: RATE,
-        sent: RATE,
+        offered: rate,
+        sent: rate,
         ..SeriesRow::default()
     };
-    for _ in 0..RATE {
+    for _ in 0..rate {
         let call = dice.share() < (plan.calls_backend)(second);
         let lag = dice.latency(48.0, 1.5);
         let spread = if dice.share() < 0.01 { 2.6 } else { 1.25 };
@@ -157,15 +251,15 @@ fn one_second(plan: &Plan, second: u32, dice: &mut Dice) -> (SeriesRow, [Histogr
         }
         row.misses += u64::from(plan.has_plugin && call);
         row.hits += u64::from(plan.has_plugin && !call);
-        histogram::record(&mut samples[0], (service + lag) as u64);
+        histogram::record(&mut samples[0], (service + lag) as u64 + waiting_us);
         histogram::record(&mut samples[1], service as u64);
         histogram::record(&mut samples[2], lag as u64);
     }
     row.errors = u64::from(plan.name == "authrep" && second == 13);
-    row.ok = row.sent - row.errors;
-    row.envoy_cpu_us = (plan.envoy_cpu_us * RATE as f64) as u64;
+    row.ok = row.sent.min(sheet.capacity) - row.errors;
+    row.envoy_cpu_us = (plan.envoy_cpu_us * rate as f64) as u64;
     row.backend_cpu_us = row.backend_calls * 31;
-    row.generator_cpu_us = 44 * RATE;
+    row.generator_cpu_us = 44 * rate;
     row.envoy_rss_bytes = 61_000_000 + u64::from(second) * 12_000;
     (row, samples)
 }
@@ -188,17 +282,22 @@ fn sum(total: SeriesRow, row: SeriesRow) -> SeriesRow {
     }
 }
 
-fn summary(plan: &Plan, measured: &[Histogram<u64>; 3], total: SeriesRow) -> Summary {
-    let seconds = f64::from(LENGTH_S - WARM_UP_S);
+fn summary(
+    sheet: &Sheet,
+    plan: &Plan,
+    measured: &[Histogram<u64>; 3],
+    total: SeriesRow,
+) -> Summary {
+    let seconds = f64::from(sheet.length_s - sheet.warm_up_s);
     let per_request = |microseconds: u64| microseconds as f64 / total.sent as f64;
-    let all = RATE * u64::from(LENGTH_S);
+    let all: u64 = (0..sheet.length_s).map(sheet.rate).sum();
     let errors_by_class = match total.errors {
         0 => BTreeMap::new(),
         errors => BTreeMap::from([("timeout".to_owned(), errors)]),
     };
     Summary {
         name: plan.name.into(),
-        offered_rps: RATE as f64,
+        offered_rps: total.offered as f64 / seconds,
         achieved_rps: total.ok as f64 / seconds,
         measured_s: seconds,
         requests: total.sent,
@@ -220,15 +319,15 @@ fn summary(plan: &Plan, measured: &[Histogram<u64>; 3], total: SeriesRow) -> Sum
     }
 }
 
-fn record(scenarios: Vec<ScenarioRecord>) -> RunRecord {
+fn record(sheet: &Sheet, scenarios: Vec<ScenarioRecord>) -> RunRecord {
     RunRecord {
         schema_version: SCHEMA_VERSION,
-        id: ID.into(),
-        experiment: "headline".into(),
-        started_at: "2031-05-04T10:20:00Z".into(),
+        id: sheet.id.into(),
+        experiment: sheet.experiment.into(),
+        started_at: sheet.started_at.into(),
         duration_s: 74.25,
         completion: Completion::Complete,
-        commit: "0123abc4567def890123abc4567def890123abc4".into(),
+        commit: sheet.commit.into(),
         dirty: false,
         loadgen_version: "0.1.0".into(),
         command: "cargo run --release -p loadgen -- --seed 42".into(),
@@ -251,7 +350,7 @@ fn record(scenarios: Vec<ScenarioRecord>) -> RunRecord {
             toolchain_way: "rustup".into(),
             rustc: "rustc 1.95.0".into(),
         }),
-        profile: json!({ "name": "headline", "mode": "open", "arrivals": "constant", "rate": RATE }),
+        profile: sheet.profile.clone(),
         validity: Validity {
             valid: true,
             reasons: Vec::new(),

@@ -15,8 +15,14 @@ mod counts;
 mod cpu;
 mod decisions;
 mod headline;
+mod heat;
+mod key;
 mod latency;
+pub mod noise;
 mod percentiles;
+mod saturation;
+pub mod shift;
+pub mod strip;
 mod throughput;
 
 /// One chart in every form, with what has to be said beside it.
@@ -59,12 +65,18 @@ pub fn all(facts: &Facts) -> Vec<Chart> {
         throughput::chart(facts),
         decisions::chart(facts),
         cpu::chart(facts),
+        saturation::chart(facts),
+        heat::chart(facts),
     ];
     charts.into_iter().flatten().collect()
 }
 
 fn compose(facts: &Facts, words: Words, table: Table, draw: impl Fn(&mut Canvas)) -> Chart {
-    let meta = meta(facts);
+    compose_with(meta(facts), words, table, draw)
+}
+
+/// A chart that is not about one run: it says itself where it comes from.
+fn compose_with(meta: String, words: Words, table: Table, draw: impl Fn(&mut Canvas)) -> Chart {
     let picture = |form: Form| {
         let mut canvas = Canvas::new(form);
         if form == Form::Alone {
@@ -126,11 +138,23 @@ fn meta(facts: &Facts) -> String {
 
 /// The rates that were offered: one, or from the lowest to the highest.
 fn offered(facts: &Facts) -> String {
+    // A load that rises has no rate of its own; its steps have.
+    let of_steps = || {
+        let steps = facts.scenarios.iter().flat_map(|it| &it.steps);
+        steps.map(|step| step.offered_rps.round())
+    };
+    let of_scenarios = |scenario: &crate::facts::Scenario| {
+        scenario
+            .steps
+            .is_empty()
+            .then_some(scenario.summary().offered_rps)
+    };
     let rates = || {
         facts
             .scenarios
             .iter()
-            .map(|scenario| scenario.summary().offered_rps)
+            .filter_map(of_scenarios)
+            .chain(of_steps())
     };
     let (low, high) = (
         rates().fold(f64::MAX, f64::min),

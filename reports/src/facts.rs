@@ -3,6 +3,8 @@
 //! Owns merging: which intervals belong to a figure and how wide a point of a time chart is. Must
 //! not know how anything is shown.
 
+use std::collections::BTreeMap;
+
 use hdrhistogram::Histogram;
 use results::histogram;
 use results::hlog::Tag;
@@ -13,10 +15,13 @@ use results::run::{LoadError, Run};
 use thiserror::Error;
 
 use self::merge::{Merged, counts};
+pub use self::steps::StepPoint;
+use self::steps::Steps;
 use crate::draw::ink::Ink;
 use crate::draw::ticks;
 
 mod merge;
+mod steps;
 
 /// Points a time chart has at most; longer runs put more seconds into each.
 const POINTS: f64 = 240.0;
@@ -74,6 +79,22 @@ pub struct Scenario {
     pub latency: Vec<LatencyPoint>,
     /// Counts over time.
     pub counts: Vec<CountPoint>,
+    /// How latencies spread over time, from the intended send time.
+    pub heat: Vec<HeatColumn>,
+    /// What each rate gave, in runs whose load rises.
+    pub steps: Vec<StepPoint>,
+}
+
+/// Cells of a heat map for each factor of ten of latency.
+pub const CELLS_PER_DECADE: f64 = 8.0;
+
+/// How the latencies of one span of time spread.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeatColumn {
+    /// Second at which the span starts.
+    pub start_s: f64,
+    /// Samples by cell: cell `n` begins at 10 to the power of `n` / [`CELLS_PER_DECADE`] microseconds.
+    pub cells: BTreeMap<i32, u64>,
 }
 
 /// Latency of one span of time.
@@ -184,14 +205,17 @@ impl Scenario {
         };
 
         let mut corrected = Merged::new(warm_up_s, Some(step_s));
+        let mut steps = Steps::of(&run.record.profile, warm_up_s);
         run.for_each_interval(&record.name, Tag::Corrected, |interval| {
-            corrected.add(&interval)
+            corrected.add(&interval);
+            steps.add(&interval);
         })?;
         let mut service = Merged::new(warm_up_s, None);
         run.for_each_interval(&record.name, Tag::Service, |interval| {
             service.add(&interval)
         })?;
 
+        let heat = corrected.heat(step_s);
         let (corrected, latency) = corrected.finish(step_s).map_err(merge_error)?;
         let (service, _) = service.finish(step_s).map_err(merge_error)?;
         Ok(Self {
@@ -202,6 +226,8 @@ impl Scenario {
             service,
             latency,
             counts: counts(rows, step_s),
+            heat,
+            steps: steps.finish(rows).map_err(merge_error)?,
         })
     }
 

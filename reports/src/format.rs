@@ -101,6 +101,25 @@ pub fn percent(quantile: f64) -> String {
     format!("{text}{NO_BREAK}%")
 }
 
+/// A ratio as the change that it is: `+2.1 %`, `−40 %`, `±0 %`.
+pub fn change(ratio: f64) -> String {
+    let percent = (ratio - 1.0) * 100.0;
+    if !percent.is_finite() {
+        return "–".to_owned();
+    }
+    let text = match percent.abs() {
+        size if size < 9.95 => format!("{:.1}", percent.abs()),
+        _ => count(percent.abs().round() as u64),
+    };
+    let text = text.strip_suffix(".0").unwrap_or(&text);
+    let sign = match (text == "0", percent < 0.0) {
+        (true, _) => "±",
+        (false, true) => "−",
+        (false, false) => "+",
+    };
+    format!("{sign}{text}{NO_BREAK}%")
+}
+
 /// How many times one is the other: `29 times`, `1.2 times`.
 pub fn times(ratio: f64) -> String {
     let text = if ratio >= 9.95 {
@@ -174,6 +193,11 @@ mod tests {
         check(round_rate(0.0), "0");
         check(percent(0.5), "50 %");
         check(percent(0.9999), "99.99 %");
+        check(change(1.0), "±0 %");
+        check(change(1.0213), "+2.1 %");
+        check(change(0.599), "−40 %");
+        check(change(1.0004), "±0 %");
+        check(change(13.0), "+1,200 %");
         check(times(29.4), "29 times");
         check(times(1.23), "1.2 times");
         check(bytes(812_345), "793 KiB");

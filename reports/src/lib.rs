@@ -4,11 +4,14 @@
 //! files become [`facts::Facts`], those become [`chart::Chart`]s, and both become pages.
 
 pub mod chart;
+pub mod compare;
 pub mod draw;
+pub mod duet;
 pub mod facts;
 pub mod format;
 pub mod page;
 pub mod paired;
+pub mod publish;
 pub mod render;
 pub mod setup;
 pub mod story;

@@ -22,6 +22,8 @@ use crate::summary::{self, Cell, Group};
 const HTML: &str = include_str!("templates/page.html");
 const CSS: &str = include_str!("templates/page.css");
 const MARKDOWN: &str = include_str!("templates/page.md");
+/// Charts with their captions and tables, a part of several pages.
+const FIGURES: &str = include_str!("templates/figures.html");
 
 /// Why a page could not be made.
 #[derive(Debug, Error)]
@@ -40,7 +42,7 @@ pub enum PageError {
 
 /// A chart as templates see it.
 #[derive(Serialize)]
-struct Figure<'a> {
+pub(crate) struct Figure<'a> {
     id: &'a str,
     title: &'a str,
     meta: &'a str,
@@ -64,9 +66,17 @@ struct Card<'a> {
 
 /// The HTML page, complete in itself.
 pub fn html(facts: &Facts, charts: &[Chart]) -> Result<String, PageError> {
-    let figures = charts.iter().map(figure).collect::<Result<Vec<_>, _>>()?;
-    let css = format!("{}{CSS}", ink::style_sheet());
-    fill("page.html", HTML, facts, &figures, &css)
+    fill("page.html", HTML, facts, &figures(charts)?, &style())
+}
+
+/// Everything a page needs to look as it should.
+pub(crate) fn style() -> String {
+    format!("{}{CSS}", ink::style_sheet())
+}
+
+/// Charts as `figures.html` takes them.
+pub(crate) fn figures(charts: &[Chart]) -> Result<Vec<Figure<'_>>, PageError> {
+    charts.iter().map(figure).collect()
 }
 
 /// The Markdown page; its pictures are `charts/<id>.png` beside it.
@@ -168,7 +178,8 @@ fn fill(
     Ok(environment()?.render_named_str(name, template, Serde(values))?)
 }
 
-fn environment() -> Result<Environment<'static>, minijinja::Error> {
+/// Templates with what all of them share. Those whose name ends with `.html` escape what they are given.
+pub(crate) fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut syntax = SyntaxConfig::builder();
     syntax
         .trim_blocks(true)
@@ -184,6 +195,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
             AutoEscape::None
         }
     });
+    environment.add_template("figures.html", FIGURES)?;
     environment.add_filter("cell", |text: String| {
         text.replace('|', "\\|").replace('\n', " ")
     });

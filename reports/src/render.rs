@@ -65,17 +65,27 @@ pub fn render(run_folder: &Path, out: &Path) -> Result<Rendered, RenderError> {
         page::markdown(&facts, &charts)?,
     );
 
-    let folder = out.join("charts");
-    fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
-    let mut files = Vec::new();
-    for chart in &charts {
-        files.extend(write_chart(chart, &folder)?);
-    }
+    let files = write_charts(&charts, out)?;
     Ok(Rendered {
         html: write(out.join("index.html"), &html)?,
         markdown: write(out.join("report.md"), &markdown)?,
         charts: files,
     })
+}
+
+/// Writes every chart into `charts/` below `out`; both are created if they are missing.
+pub(crate) fn write_charts(charts: &[Chart], out: &Path) -> Result<Vec<PathBuf>, RenderError> {
+    let folder = out.join("charts");
+    create(&folder)?;
+    let mut files = Vec::new();
+    for chart in charts {
+        files.extend(write_chart(chart, &folder)?);
+    }
+    Ok(files)
+}
+
+pub(crate) fn create(folder: &Path) -> Result<(), RenderError> {
+    fs::create_dir_all(folder).map_err(|source| write_error(folder, source))
 }
 
 fn write_chart(chart: &Chart, folder: &Path) -> Result<[PathBuf; 2], RenderError> {
@@ -91,14 +101,14 @@ fn write_chart(chart: &Chart, folder: &Path) -> Result<[PathBuf; 2], RenderError
     Ok([svg, png])
 }
 
-fn write(path: PathBuf, text: &str) -> Result<PathBuf, RenderError> {
+pub(crate) fn write(path: PathBuf, text: &str) -> Result<PathBuf, RenderError> {
     match fs::write(&path, text) {
         Ok(()) => Ok(path),
         Err(source) => Err(write_error(&path, source)),
     }
 }
 
-fn write_error(path: &Path, source: io::Error) -> RenderError {
+pub(crate) fn write_error(path: &Path, source: io::Error) -> RenderError {
     RenderError::Write {
         path: path.to_owned(),
         source,

@@ -7,6 +7,9 @@ use std::fmt::Write;
 /// Number of colours that tell scenarios apart.
 pub const SERIES: usize = 6;
 
+/// Number of steps from few to many.
+pub const HEAT: usize = 8;
+
 /// What a colour stands for. Every ink has a light colour of its own, so that a picture drawn in
 /// light colours can be given a style sheet afterwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,10 +40,12 @@ pub enum Ink {
     Denied,
     /// Calls to the backend.
     Call,
+    /// How many are in a cell, from few at 0 to many at [`HEAT`] - 1.
+    Heat(usize),
 }
 
 /// Every ink once.
-pub const ALL: [Ink; 18] = [
+pub const ALL: [Ink; 18 + HEAT] = [
     Ink::Surface,
     Ink::Text,
     Ink::Muted,
@@ -59,6 +64,14 @@ pub const ALL: [Ink; 18] = [
     Ink::Miss,
     Ink::Denied,
     Ink::Call,
+    Ink::Heat(0),
+    Ink::Heat(1),
+    Ink::Heat(2),
+    Ink::Heat(3),
+    Ink::Heat(4),
+    Ink::Heat(5),
+    Ink::Heat(6),
+    Ink::Heat(7),
 ];
 
 impl Ink {
@@ -86,6 +99,17 @@ impl Ink {
             Self::Miss => (0xE0_8A00, 0xFF_B23E),
             Self::Denied => (0x8E_44AD, 0xC9_8BE8),
             Self::Call => (0x3A_424B, 0xC4_CDD6),
+            // More is further from the surface: darker by day, lighter by night.
+            Self::Heat(step) => match step {
+                0 => (0xDD_E9F3, 0x1C_3448),
+                1 => (0xBA_D3E6, 0x1F_4A63),
+                2 => (0x93_BBD8, 0x22_637C),
+                3 => (0x6A_A0C9, 0x2A_7E91),
+                4 => (0x45_83B6, 0x45_989E),
+                5 => (0x2A_669D, 0x73_B3A6),
+                6 => (0x17_4A7C, 0xAB_CDB0),
+                _ => (0x0A_2F57, 0xF0_E9C0),
+            },
         }
     }
 
@@ -111,6 +135,7 @@ impl Ink {
             Self::Miss => "miss".into(),
             Self::Denied => "denied".into(),
             Self::Call => "call".into(),
+            Self::Heat(step) => format!("heat-{}", step.min(HEAT - 1)),
         }
     }
 
@@ -177,6 +202,8 @@ mod tests {
                 Ink::Text | Ink::Muted => 4.5,
                 Ink::Surface | Ink::Grid | Ink::Shade | Ink::Plan | Ink::Axis => continue,
                 Ink::Miss | Ink::Series(_) => 2.6,
+                // The faintest cells are few requests and are to look like it; the rest stands out.
+                Ink::Heat(step) => [1.15, 1.15, 1.15, 2.0, 3.0, 4.0, 5.0, 6.0][step],
                 _ => 3.0,
             };
             let (light, dark) = ink.colours();

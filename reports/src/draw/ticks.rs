@@ -47,6 +47,26 @@ pub fn linear(high: f64, count: u32, name: impl Fn(f64) -> String) -> Vec<Tick> 
         .collect()
 }
 
+/// Values from `low` to `high` at round distances from `middle`, about `count` of them.
+pub fn around(
+    middle: f64,
+    low: f64,
+    high: f64,
+    count: u32,
+    name: impl Fn(f64) -> String,
+) -> Vec<Tick> {
+    let step = round_up((high - low) / f64::from(count.max(1)));
+    let steps = |distance: f64| (distance / step * (1.0 + 1e-9)).floor() as i32;
+    (-steps(middle - low)..=steps(high - middle))
+        .map(|number| middle + f64::from(number) * step)
+        .map(|value| Tick {
+            value,
+            label: name(value),
+            major: true,
+        })
+        .collect()
+}
+
 /// 1, 2 and 5 times every power of ten from `low` to `high`; powers of ten are major.
 pub fn log(low: f64, high: f64, name: impl Fn(f64) -> String) -> Vec<Tick> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);

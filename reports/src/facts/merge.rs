@@ -9,7 +9,7 @@ use results::histogram;
 use results::hlog::Interval;
 use results::record::SeriesRow;
 
-use super::{CountPoint, LatencyPoint};
+use super::{CELLS_PER_DECADE, CountPoint, HeatColumn, LatencyPoint};
 
 /// Intervals and events are written in milliseconds; what is closer counts as the same moment.
 const SAME_MOMENT_S: f64 = 0.002;
@@ -51,6 +51,23 @@ impl Merged {
                 .err()
                 .or(self.failed.take());
         }
+    }
+
+    /// How the samples of each span spread.
+    pub(super) fn heat(&self, step_s: f64) -> Vec<HeatColumn> {
+        let columns = self.spans.iter().map(|(span, samples)| {
+            let mut cells = BTreeMap::new();
+            for step in samples.iter_recorded() {
+                let decades = (step.value_iterated_to().max(1) as f64).log10();
+                let cell = (decades * CELLS_PER_DECADE).floor() as i32;
+                *cells.entry(cell).or_default() += step.count_at_value();
+            }
+            HeatColumn {
+                start_s: f64::from(*span) * step_s,
+                cells,
+            }
+        });
+        columns.collect()
     }
 
     pub(super) fn finish(
