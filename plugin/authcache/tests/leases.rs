@@ -303,7 +303,7 @@ fn leases_of_a_worker_that_fails_before_its_first_tick_are_reported_as_used() {
     );
     world.lose_worker(0);
     // Nobody asks for the application any more.
-    world.run(15_000);
+    world.run(25_000);
     world.drain(100_000);
     let held = world.count(Counter::UsageBuried) + 1;
     assert!(held > 1, "{held}");

@@ -80,8 +80,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: &[],
         edits: &[Edit {
             file: "sync_flow/outcomes.rs",
-            original: "        application.restore(cut, now);\n",
-            planted: "        if !PLANTED { application.restore(cut, now); }\n",
+            original: "        self.counters.one(Counter::ReportFailures);\n        application.restore(cut, now);\n",
+            planted: "        self.counters.one(Counter::ReportFailures);\n        if !PLANTED { application.restore(cut, now); }\n",
         }],
     },
     Fault {
