@@ -237,8 +237,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: &[],
         edits: &[Edit {
             file: "cache.rs",
-            original: "        if self.slots.len() >= self.capacity {",
-            planted: "        if !PLANTED && self.slots.len() >= self.capacity {",
+            original: "        if self.len >= self.capacity {",
+            planted: "        if !PLANTED && self.len >= self.capacity {",
         }],
     },
     Fault {
