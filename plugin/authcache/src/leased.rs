@@ -100,6 +100,11 @@ impl LeasedRecord {
         }
         self.started = reading.started;
         if !Rc::ptr_eq(&self.plan, &plan) {
+            // Purses are found by place. Those of limits in another order would be other limits'.
+            if self.wallet.shape() == Some(self.plan.shape()) && plan.shape() != self.plan.shape() {
+                let places = plan.places_in(&self.plan);
+                self.wallet.reorder(plan.shape(), places);
+            }
             self.plan = plan;
             self.shut = None;
             self.credit = None;

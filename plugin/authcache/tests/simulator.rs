@@ -27,6 +27,17 @@ fn no_rule_is_broken_in_installations_drawn_at_random() {
     }
 }
 
+/// In this history a limit before another one comes and goes while a worker holds tokens of both.
+#[test]
+fn a_plan_that_changes_its_limits_keeps_their_tokens_apart() {
+    let wanted = Wanted {
+        mode: Some(Mode::Strict),
+        gateways: Some(1),
+        ..Wanted::default()
+    };
+    assert_eq!(play(701_776, &wanted).violation, None);
+}
+
 #[test]
 fn the_same_seed_is_the_same_history_and_another_seed_another() {
     let mut hashes = std::collections::BTreeSet::new();

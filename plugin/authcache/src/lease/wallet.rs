@@ -78,6 +78,18 @@ impl Wallet {
         self.valid_until = UnixMillis(0);
     }
 
+    /// Goes over to limits in another order: `places` says for each where the wallet had it, if it had.
+    /// What was held of a limit that is gone is of no use any more.
+    pub fn reorder(&mut self, shape: Shape, places: impl Iterator<Item = Option<usize>>) {
+        let mut purses = Purses::default();
+        for place in places {
+            let purse = place.and_then(|place| self.purses.get(place));
+            purses.push(purse.copied().unwrap_or_default());
+        }
+        self.purses = purses;
+        self.shape = Some(shape);
+    }
+
     /// The limits and their order.
     pub fn shape(&self) -> Option<Shape> {
         self.shape
@@ -109,5 +121,42 @@ impl Wallet {
             ends: purse.ends,
             amount: purse.leased.saturating_sub(purse.tokens),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::slot::LimitId;
+    use crate::time::Period;
+
+    fn shape(metrics: &[&str]) -> Shape {
+        Shape::of(metrics.iter().map(|it| LimitId::of(it, Period::Day)))
+    }
+
+    #[test]
+    fn tokens_stay_those_of_their_limit_when_limits_come_and_go() {
+        let mut wallet = Wallet {
+            valid_until: UnixMillis(9),
+            shape: Some(shape(&["orders", "hits"])),
+            ..Wallet::default()
+        };
+        for (tokens, leased) in [(50, 60), (2, 3)] {
+            wallet.purses.push(Purse {
+                tokens,
+                leased,
+                ends: UnixMillis(9),
+            });
+        }
+        let hits = |amount| [Demand { limit: 0, amount }];
+        wallet.reorder(shape(&["hits", "books"]), [Some(1), None].into_iter());
+        assert_eq!(wallet.shape(), Some(shape(&["hits", "books"])));
+        assert!(!wallet.spend(&hits(3), UnixMillis(1)), "they were orders'");
+        assert!(wallet.spend(&hits(2), UnixMillis(1)));
+        let books = [Demand {
+            limit: 1,
+            amount: 1,
+        }];
+        assert!(!wallet.spend(&books, UnixMillis(1)), "none was leased");
     }
 }

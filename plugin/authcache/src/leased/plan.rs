@@ -60,6 +60,14 @@ impl Plan {
         &self.limits
     }
 
+    /// Where each of its limits is in another plan.
+    pub(crate) fn places_in(&self, other: &Self) -> impl Iterator<Item = Option<usize>> {
+        self.limits.iter().map(|limit| {
+            let same = |it: &PlanLimit| it.metric == limit.metric && it.period == limit.period;
+            other.limits.iter().position(same)
+        })
+    }
+
     /// Which limits these are, for comparing with a slot.
     pub fn shape(&self) -> Shape {
         self.shape
