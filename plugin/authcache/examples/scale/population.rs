@@ -22,6 +22,8 @@ use crate::memory::live_bytes;
 
 /// Half past a minute, far from the end of a day.
 const NOW: UnixMillis = UnixMillis(1_935_742_830_000);
+/// When the process began: so long ago that a first question does not wait.
+const LONG_AGO: UnixMillis = UnixMillis(NOW.0 - 60_000);
 const LIMITS: [(&str, Period); 3] = [
     ("hits", Period::Minute),
     ("hits", Period::Day),
@@ -140,7 +142,7 @@ impl Population {
             generation: 1,
         };
         let mut worker = WorkerState::new(seeds, Rc::clone(&shared) as Rc<dyn SharedData>);
-        let flow = FilterFlow::new(settings(bound), &mut worker, NOW);
+        let flow = FilterFlow::new(settings(bound), &mut worker, LONG_AGO);
         Self {
             flow,
             worker,

@@ -20,6 +20,7 @@ use authcache::time::UnixMillis;
 use authcache::wire::{News, UsageMessage};
 use authcache::worker::{Seeds, WorkerState};
 
+use super::LONG_AGO;
 use super::backend::Backend;
 
 /// The queue of the only worker.
@@ -168,7 +169,7 @@ impl WorkerHost {
             generation: 1,
         };
         let mut worker = WorkerState::new(seeds, Rc::clone(shared) as Rc<dyn SharedData>);
-        let mut flow = FilterFlow::new(settings.clone(), &mut worker, now);
+        let mut flow = FilterFlow::new(settings.clone(), &mut worker, LONG_AGO);
         flow.set_queue(QUEUE);
         Self {
             shared: Rc::clone(shared),
