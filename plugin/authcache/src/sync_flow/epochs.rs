@@ -26,8 +26,9 @@ use crate::service::{Route, TICK_MS};
 use crate::time::{Period, UnixMillis};
 use crate::wire::{Statement, Worker};
 
-/// By which share the time to the next reading is shortened, so that applications do not all have
-/// their turn at once.
+/// By which share the time to the second reading is shortened, so that applications do not all have
+/// their turn at once. Later ones keep their distance: shortened each time, an application far from its
+/// limits would cost more calls than its epochs.
 const JITTER: f64 = 0.1;
 /// The shortest time over which a rate is measured.
 const MEASURE_MS: u64 = 1_000;
@@ -244,11 +245,14 @@ impl Epoch {
         }
         let limits = slot.limits.iter().zip(used).enumerate();
         let rates = limits.map(|(place, (limit, used))| {
-            let before = self
-                .used
-                .get(place)
-                .filter(|(ends, _)| *ends == limit.window.end)
-                .map_or(0, |(_, used)| *used);
+            let before = match self.used.get(place) {
+                // In a window that has just begun, what was leased is not yet told from what was used.
+                Some((ends, _)) if *ends != limit.window.end => {
+                    return self.rates.get(place).copied().unwrap_or_default();
+                }
+                Some((_, used)) => *used,
+                None => 0,
+            };
             let more = used.saturating_sub(before).saturating_mul(1_000);
             more / since_ms.max(TICK_MS)
         });
@@ -398,8 +402,11 @@ impl SyncFlow {
         }
         let latest = reading.started.plus_ms(route.policy.epoch.max_ms);
         let ask_at = epoch.pace.map_or(latest, |pace| pace.ask_at);
-        let soon_ms = self.rng.shorten(ask_at.ms_since(reading.started), JITTER);
-        epoch.ask_at = reading.started.plus_ms(soon_ms);
+        epoch.ask_at = ask_at;
+        if epoch.news.is_none() {
+            let soon_ms = self.rng.shorten(ask_at.ms_since(reading.started), JITTER);
+            epoch.ask_at = reading.started.plus_ms(soon_ms);
+        }
         self.uncertainty = self
             .uncertainty
             .saturating_sub(before)
