@@ -7,6 +7,7 @@
 mod cargo;
 pub mod exports;
 mod linker;
+mod manifest;
 mod probe;
 
 use std::borrow::Cow;
@@ -97,6 +98,17 @@ pub enum WasmBuildError {
         /// What there is.
         known: String,
     },
+    /// The manifest of a sample.
+    #[error(
+        "`{}`: the table [package.metadata.lab] may have `keep-exports = true` or `false`",
+        path.display()
+    )]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What the parser found.
+        source: toml::de::Error,
+    },
     /// None of the allowed ways is open on this machine.
     #[error(
         "no compiler for {TARGET} on this machine ({tried}). Install the target with `rustup target \
@@ -174,6 +186,7 @@ pub fn build_sample(name: &str, progress: &dyn Fn(&str)) -> Result<WasmArtefact,
     let sample = Package {
         name: name.to_owned().into(),
         artefact: format!("{name}.wasm").into(),
+        keeps_exports: manifest::keeps_exports(&workspace::root()?, name)?,
     };
     build(&sample, progress)
 }
@@ -183,11 +196,14 @@ struct Package {
     name: Cow<'static, str>,
     /// The file that it becomes.
     artefact: Cow<'static, str>,
+    /// Whether it stays as the SDK made it, with callbacks that nobody implements.
+    keeps_exports: bool,
 }
 
 const PLUGIN: Package = Package {
     name: Cow::Borrowed("plugin"),
     artefact: Cow::Borrowed("tollgate.wasm"),
+    keeps_exports: false,
 };
 
 fn samples(root: &Path) -> Vec<String> {
@@ -210,15 +226,17 @@ fn build(package: &Package, progress: &dyn Fn(&str)) -> Result<WasmArtefact, Was
     let toolchain = probe::choose(&root, std::env::var("LAB_WASM_WAY").ok(), progress)?;
     let built = cargo::build(&root, &package.name, &target_dir, &toolchain, progress)?;
     let artefact = target_dir.join(&*package.artefact);
-    let module = read(&built)?;
-    let pruned = exports::prune(&module).map_err(|source| WasmBuildError::NotWasm {
-        path: built,
-        source,
-    })?;
-    fs_atomic::write_if_changed(&artefact, &pruned).map_err(file_error("write", &artefact))?;
+    let mut module = read(&built)?;
+    if !package.keeps_exports {
+        module = exports::prune(&module).map_err(|source| WasmBuildError::NotWasm {
+            path: built,
+            source,
+        })?;
+    }
+    fs_atomic::write_if_changed(&artefact, &module).map_err(file_error("write", &artefact))?;
     Ok(WasmArtefact {
-        sha256: digest::of_bytes(&pruned),
-        bytes: pruned.len() as u64,
+        sha256: digest::of_bytes(&module),
+        bytes: module.len() as u64,
         path: artefact,
         way: toolchain.way,
         rustc: toolchain.version,

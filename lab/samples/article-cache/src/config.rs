@@ -49,8 +49,14 @@ impl Service {
     }
 
     /// The key of an application's record.
-    pub(crate) fn record_key(&self, user_key: &str) -> String {
-        format!("article.app.{}_{user_key}", self.id)
+    pub(crate) fn record_key(&self, application: &str) -> String {
+        format!("article.app.{}_{application}", self.id)
+    }
+
+    /// Under which key of shared data the application of a `user_key` is found. Its callout's lock has
+    /// the same name.
+    pub(crate) fn mapping_key(&self, user_key: &str) -> String {
+        format!("article.key.{}_{user_key}", self.id)
     }
 
     /// What a request for `target` asks; the status of the refusal if nothing can be asked.
@@ -95,7 +101,8 @@ mod tests {
         assert_eq!(demand.usages[0].delta, 2);
         assert_eq!(service.demand("/hello"), Err(401));
         assert_eq!(service.demand("/hello/you?user_key=k"), Err(404));
-        assert_eq!(service.record_key("k"), "article.app.7_k");
+        assert_eq!(service.record_key("a"), "article.app.7_a");
+        assert_eq!(service.mapping_key("k"), "article.key.7_k");
         assert!(Service::parse(b"{}").is_none());
     }
 }

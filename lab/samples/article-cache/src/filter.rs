@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, BufferType, ContextType, MapType};
+use proxy_wasm::types::{Action, BufferType, ContextType, MapType, MetricType};
 
 use crate::config::{self, Demand, Service};
 use crate::lock::{self, Waiter};
@@ -25,7 +25,7 @@ const VM_ID: &str = "tollgate";
 struct Worker {
     service: Option<Service>,
     own_queue: Option<u32>,
-    usage_queue: Option<u32>,
+    hits: Option<u32>,
     waiting: HashMap<u32, Demand>,
 }
 
@@ -54,11 +54,16 @@ impl Filter {
 }
 
 impl Worker {
-    fn decide(&mut self, demand: &Demand) -> Fate {
+    fn decide(&self, demand: &Demand) -> Fate {
         let Some(service) = &self.service else {
             return Fate::Refuse(503);
         };
-        let key = service.record_key(&demand.user_key);
+        let mapping = hostcalls::get_shared_data(&service.mapping_key(&demand.user_key));
+        let application = mapping.ok().and_then(|(value, _)| value);
+        let Some(application) = application.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+            return Fate::Unknown;
+        };
+        let key = service.record_key(&application);
         let now = hostcalls::get_current_time().unwrap_or(UNIX_EPOCH);
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         for _ in 0..TRIES {
@@ -70,9 +75,12 @@ impl Worker {
                 return Fate::Refuse(429);
             }
             if hostcalls::set_shared_data(&key, Some(&record.encode()), cas).is_ok() {
+                if let Some(hits) = self.hits {
+                    let _ = hostcalls::increment_metric(hits, 1);
+                }
                 let message = Message {
                     service: record.service,
-                    user_key: record.user_key,
+                    user_key: demand.user_key.clone(),
                     at: now,
                     usages: demand.usages.clone(),
                 };
@@ -83,12 +91,9 @@ impl Worker {
         Fate::Refuse(503)
     }
 
-    fn tell(&mut self, message: &Message) {
-        if self.usage_queue.is_none() {
-            let found = hostcalls::resolve_shared_queue(VM_ID, singleton::QUEUE);
-            self.usage_queue = found.ok().flatten();
-        }
-        if let Some(queue) = self.usage_queue {
+    /// The queue is looked up by its name for each message, as in that design.
+    fn tell(&self, message: &Message) {
+        if let Ok(Some(queue)) = hostcalls::resolve_shared_queue(VM_ID, singleton::QUEUE) {
             let _ = hostcalls::enqueue_shared_queue(queue, Some(&message.encode()));
         }
     }
@@ -102,6 +107,7 @@ impl RootContext for Filter {
         let json = json.ok().flatten().unwrap_or_default();
         let mut worker = self.worker.borrow_mut();
         worker.service = Service::parse(&json);
+        worker.hits = hostcalls::define_metric(MetricType::Counter, "article_cache_hits").ok();
         if worker.service.is_none() {
             return false;
         }
@@ -162,7 +168,7 @@ impl Stream {
         let Ok(path) = String::from_utf8(path) else {
             return Fate::Refuse(400);
         };
-        let mut worker = self.worker.borrow_mut();
+        let worker = self.worker.borrow();
         let demand = match worker.service.as_ref().map(|service| service.demand(&path)) {
             Some(Ok(demand)) => demand,
             Some(Err(status)) => return Fate::Refuse(status),
@@ -189,7 +195,7 @@ impl Stream {
         let (Some(service), Some(queue)) = (&worker.service, worker.own_queue) else {
             return Fate::Refuse(503);
         };
-        let key = service.record_key(&demand.user_key);
+        let key = service.mapping_key(&demand.user_key);
         let waiter = Waiter {
             queue,
             context: self.context_id,
@@ -214,12 +220,15 @@ impl Stream {
         let Some(service) = &worker.service else {
             return false;
         };
-        let key = service.record_key(&demand.user_key);
-        let record = answer.and_then(|xml| wire::record(service, &demand.user_key, xml));
+        let mapping = service.mapping_key(&demand.user_key);
+        let record = answer.and_then(|xml| wire::record(service, xml));
         if let Some(record) = &record {
+            let key = service.record_key(&record.application);
             let _ = hostcalls::set_shared_data(&key, Some(&record.encode()), None);
+            let application = record.application.as_bytes();
+            let _ = hostcalls::set_shared_data(&mapping, Some(application), None);
         }
-        lock::release(&key);
+        lock::release(&mapping);
         record.is_some()
     }
 }

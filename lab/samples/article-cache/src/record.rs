@@ -8,7 +8,7 @@ use crate::config::Usage;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Record {
     pub(crate) service: String,
-    pub(crate) user_key: String,
+    pub(crate) application: String,
     pub(crate) plan: String,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) limits: Vec<Limit>,
@@ -73,7 +73,7 @@ impl Record {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512);
-        for text in [&self.service, &self.user_key, &self.plan] {
+        for text in [&self.service, &self.application, &self.plan] {
             push_text(&mut bytes, text);
         }
         push_number(&mut bytes, self.metrics.len() as u64);
@@ -98,7 +98,7 @@ impl Record {
         let bytes = &mut bytes;
         let mut record = Self {
             service: take_text(bytes)?.to_owned(),
-            user_key: take_text(bytes)?.to_owned(),
+            application: take_text(bytes)?.to_owned(),
             plan: take_text(bytes)?.to_owned(),
             ..Self::default()
         };
@@ -209,7 +209,7 @@ mod tests {
         };
         Record {
             service: "7".to_owned(),
-            user_key: "k".to_owned(),
+            application: "a".to_owned(),
             plan: "basic".to_owned(),
             metrics: vec![Metric {
                 parent: "hits".to_owned(),

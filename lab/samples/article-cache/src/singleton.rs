@@ -1,6 +1,6 @@
 //! The singleton: adds up usage, reports it, refreshes records.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
@@ -28,7 +28,7 @@ pub(crate) struct Singleton {
     service: Option<Service>,
     usage: HashMap<String, Usages>,
     reports: HashMap<u32, (String, Usages)>,
-    refreshes: HashMap<u32, String>,
+    refreshes: HashSet<u32>,
     ticks: u32,
     idle: u32,
     gauge: Option<u32>,
@@ -80,19 +80,17 @@ impl Singleton {
         if let Some(service) = &self.service
             && let Some(token) = wire::authorize(service, &user_key)
         {
-            self.refreshes.insert(token, user_key);
+            self.refreshes.insert(token);
         }
     }
 
-    fn refreshed(&self, user_key: &str, body: usize) {
+    fn refreshed(&self, body: usize) {
         let answer = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body);
         let answer = String::from_utf8(answer.ok().flatten().unwrap_or_default());
         if let Some(service) = &self.service
-            && let Some(record) = answer
-                .ok()
-                .and_then(|xml| wire::record(service, user_key, &xml))
+            && let Some(record) = answer.ok().and_then(|xml| wire::record(service, &xml))
         {
-            let key = service.record_key(user_key);
+            let key = service.record_key(&record.application);
             let _ = hostcalls::set_shared_data(&key, Some(&record.encode()), None);
         }
     }
@@ -124,8 +122,8 @@ impl Context for Singleton {
     fn on_http_call_response(&mut self, token: u32, _headers: usize, body: usize, _: usize) {
         if let Some((user_key, usages)) = self.reports.remove(&token) {
             self.reported(user_key, usages);
-        } else if let Some(user_key) = self.refreshes.remove(&token) {
-            self.refreshed(&user_key, body);
+        } else if self.refreshes.remove(&token) {
+            self.refreshed(body);
         }
     }
 }

@@ -36,7 +36,7 @@ fn get(service: &Service, call: &str, user_key: &str, usage: &str) -> Option<u32
         (":method", "GET"),
         (":path", path.as_str()),
         (":authority", CLUSTER),
-        ("3scale-options", "hierarchy=1"),
+        ("3scale-options", "hierarchy=1&list_app_keys=1"),
     ];
     hostcalls::dispatch_http_call(CLUSTER, headers, None, Vec::new(), TIMEOUT).ok()
 }
@@ -67,13 +67,13 @@ pub(crate) fn report<'a>(
 }
 
 /// The record that an authorization answer describes; `None` if it does not authorize.
-pub(crate) fn record(service: &Service, user_key: &str, xml: &str) -> Option<Record> {
+pub(crate) fn record(service: &Service, xml: &str) -> Option<Record> {
     if text_of(xml, "authorized")? != "true" {
         return None;
     }
     let mut record = Record {
         service: service.id.clone(),
-        user_key: user_key.to_owned(),
+        application: attribute_of(xml.split_once("<app_keys ")?.1, "app")?.to_owned(),
         plan: text_of(xml, "plan").unwrap_or_default().to_owned(),
         ..Record::default()
     };
@@ -129,7 +129,8 @@ mod tests {
         <max_value>10</max_value><current_value>3</current_value></usage_report>\
         <usage_report metric=\"hits\" period=\"eternity\"><max_value>5</max_value>\
         <current_value>1</current_value></usage_report></usage_reports>\
-        <hierarchy><metric name=\"hits\" children=\"books films\" /></hierarchy></status>";
+        <hierarchy><metric name=\"hits\" children=\"books films\" /></hierarchy>\
+        <app_keys app=\"a1\" svc=\"7\"></app_keys></status>";
 
     fn service() -> Service {
         Service::parse(br#"{"services": [{"id": "7", "token": "t", "mapping_rules": []}]}"#)
@@ -138,13 +139,14 @@ mod tests {
 
     #[test]
     fn every_limit_and_metric_of_an_answer_is_read() {
-        let record = record(&service(), "k", ANSWER).expect("it authorizes");
+        let record = record(&service(), ANSWER).expect("it authorizes");
         let read: Vec<(u64, u64)> = record
             .limits
             .iter()
             .map(|it| (it.max, it.current))
             .collect();
         assert_eq!(read, [(10, 3), (5, 1)]);
+        assert_eq!(record.application, "a1");
         let day = &record.limits[0];
         assert_eq!((day.start, day.end), (1_709_164_800, 1_709_251_200));
         assert_eq!(record.limits[1].end, 0);
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_authorize_or_is_cut_gives_no_record() {
-        let read = |xml: &str| record(&service(), "k", xml);
+        let read = |xml: &str| record(&service(), xml);
         assert_eq!(read(&ANSWER.replace("true", "false")), None);
         let cut = ANSWER.find("<current_value>").expect("a report");
         assert_eq!(read(&ANSWER[..cut]), None);
