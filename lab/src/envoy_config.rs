@@ -30,8 +30,10 @@ pub struct EnvoyConfig {
     pub upstream: Peer,
     /// The 3scale-compatible backend.
     pub backend: Peer,
-    /// Absent: Envoy alone.
+    /// Absent: it does not run.
     pub plugin: Option<Plugin>,
+    /// Filters besides the plugin; without a place of its own it comes before them.
+    pub filters: Vec<Filter>,
 }
 
 /// A server that Envoy connects to.
@@ -54,12 +56,31 @@ pub struct Plugin {
     pub sync_configuration: Option<String>,
 }
 
+/// A filter of the chain, as Envoy loads it.
+#[derive(Clone, Debug)]
+pub enum Filter {
+    /// The place of the plugin.
+    Plugin,
+    /// A Proxy-Wasm module.
+    Wasm {
+        /// The module, where Envoy finds it.
+        wasm: String,
+        /// Which of its root contexts.
+        root_id: String,
+        /// Its configuration.
+        configuration: String,
+    },
+    /// Entries of Envoy's list of filters, as lines of YAML that begin at the start of the line.
+    Listed(Vec<String>),
+}
+
 /// The bootstrap configuration as YAML.
 pub fn render(config: &EnvoyConfig) -> Result<String, RenderError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     let mut clusters = vec![cluster("upstream", &config.upstream)];
-    if config.plugin.is_some() {
+    // Filters of a scenario may call it too.
+    if config.plugin.is_some() || !config.filters.is_empty() {
         clusters.push(cluster("backend", &config.backend));
     }
     let context = context! {
@@ -67,6 +88,7 @@ pub fn render(config: &EnvoyConfig) -> Result<String, RenderError> {
         admin => address(config.admin),
         direct => config.answers == Answers::Direct,
         plugin => config.plugin.as_ref().map(plugin),
+        filters => filters(config),
         clusters => clusters,
     };
     let mut text = environment.render_str(TEMPLATE, context)?;
@@ -86,6 +108,27 @@ fn cluster(name: &str, peer: &Peer) -> Value {
         Err(_) => "STRICT_DNS",
     };
     context! { name, discovery, host => peer.host.as_str(), port => peer.port }
+}
+
+/// The whole chain before the router.
+fn filters(config: &EnvoyConfig) -> Vec<Value> {
+    let is_placed = config
+        .filters
+        .iter()
+        .any(|filter| matches!(filter, Filter::Plugin));
+    let first = config.plugin.as_ref().filter(|_| !is_placed);
+    let first = first.map(|_| context! { is_plugin => true });
+    let others = config.filters.iter().enumerate();
+    let others = others.map(|(index, filter)| match filter {
+        Filter::Plugin => context! { is_plugin => true },
+        Filter::Wasm {
+            wasm,
+            root_id,
+            configuration,
+        } => context! { index, wasm, root_id, configuration },
+        Filter::Listed(lines) => context! { lines },
+    });
+    first.into_iter().chain(others).collect()
 }
 
 fn plugin(plugin: &Plugin) -> Value {
@@ -114,6 +157,7 @@ mod tests {
                 port: 4002,
             },
             plugin,
+            filters: Vec::new(),
         }
     }
 
@@ -151,6 +195,45 @@ mod tests {
         let usual = render(&config(Some(example()))).expect("the template is valid");
         let other = yaml.lines().filter(|line| !usual.contains(line)).count();
         assert_eq!(other, 1);
+    }
+
+    #[test]
+    fn an_own_filter_chain_stands_before_the_router_in_its_order() {
+        let wasm = |name: &str| Filter::Wasm {
+            wasm: format!("/etc/tollgate/{name}.wasm"),
+            root_id: String::new(),
+            configuration: "a \"quoted\" text\nin two lines".to_owned(),
+        };
+        let listed = ["- name: native", "  typed_config: {}", "", "# last"];
+        let filters = vec![
+            wasm("first"),
+            Filter::Plugin,
+            Filter::Listed(listed.map(str::to_owned).into()),
+            wasm("last"),
+        ];
+        let chain = EnvoyConfig {
+            filters,
+            ..config(Some(example()))
+        };
+        let yaml = render(&chain).expect("the template is valid");
+        insta::assert_snapshot!(yaml);
+        // A plugin without a place comes first; filters alone have the backend to call.
+        let alone = EnvoyConfig {
+            filters: vec![wasm("only")],
+            ..config(None)
+        };
+        let yaml = render(&alone).expect("the template is valid");
+        assert!(
+            yaml.contains("- name: \"backend\"") && !yaml.contains("x-3scale"),
+            "{yaml}"
+        );
+        let first = EnvoyConfig {
+            filters: vec![wasm("only")],
+            ..config(Some(example()))
+        };
+        let yaml = render(&first).expect("the template is valid");
+        let place = |text: &str| yaml.find(text).expect("it is in the configuration");
+        assert!(place("root_id: tollgate") < place("only.wasm"), "{yaml}");
     }
 
     #[test]

@@ -45,16 +45,30 @@ pub enum PluginConfigError {
     },
 }
 
-/// The configuration that the scenario describes.
+/// The configuration that the scenario holds, or else the one that it describes.
 pub fn for_scenario(scenario: &Scenario) -> Value {
-    let services = gateway_services::of_scenario(scenario);
-    let services: Vec<Value> = services.iter().map(service_configuration).collect();
-    let cache: Map<String, Value> = scenario
-        .plugin
-        .cache
-        .iter()
+    let mut configuration = match &scenario.plugin.configuration {
+        Some(own) => Value::Object(own.clone()),
+        None => described(scenario),
+    };
+    let settings = scenario.plugin.cache.iter();
+    let settings: Map<String, Value> = settings
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
+    if let Some(document) = configuration.as_object_mut()
+        && (!settings.is_empty() || scenario.plugin.configuration.is_none())
+    {
+        let cache = document.entry("cache").or_insert_with(|| json!({}));
+        if let Some(cache) = cache.as_object_mut() {
+            cache.extend(settings);
+        }
+    }
+    configuration
+}
+
+fn described(scenario: &Scenario) -> Value {
+    let services = gateway_services::of_scenario(scenario);
+    let services: Vec<Value> = services.iter().map(service_configuration).collect();
     json!({
         "api": "v1",
         "backend": {
@@ -65,7 +79,6 @@ pub fn for_scenario(scenario: &Scenario) -> Value {
             },
         },
         "services": services,
-        "cache": cache,
     })
 }
 
@@ -156,6 +169,18 @@ mod tests {
         let cache = &for_scenario(&scenario)["cache"];
         let expected = json!({"mode": "fast", "flush": {"mode": "periodical", "interval": "5s"}});
         assert_eq!(*cache, expected);
+    }
+
+    #[test]
+    fn a_configuration_of_the_scenarios_own_is_used_as_it_is() {
+        let mut scenario = scenario();
+        scenario.plugin.cache.clear();
+        let own = json!({"header": "x-mine", "cache": {"mode": "off"}});
+        scenario.plugin.configuration = own.as_object().cloned();
+        assert_eq!(for_scenario(&scenario), own);
+        scenario.plugin.cache = toml::toml! { mode = "fast" };
+        assert_eq!(for_scenario(&scenario)["cache"], json!({"mode": "fast"}));
+        assert_eq!(for_scenario(&scenario)["header"], "x-mine");
     }
 
     #[test]

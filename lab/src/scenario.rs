@@ -5,6 +5,8 @@
 
 mod check;
 mod file;
+mod filters;
+mod plugin;
 mod requests;
 
 use std::fs;
@@ -15,8 +17,10 @@ use thiserror::Error;
 
 pub use file::{
     Answers, ApplicationMix, CredentialKind, EndpointFile, EnvoySettings, Expectations,
-    LimitSettings, Mix, PluginSettings, PopulationSettings, RuleMethods, Scenario, UsageSettings,
+    LimitSettings, Mix, PopulationSettings, Scenario, UsageSettings,
 };
+pub use filters::{FilterFile, HttpFilter, NativeFilter, WasmFilter};
+pub use plugin::{PluginSettings, RuleMethods};
 pub(crate) use requests::authority;
 pub use requests::{Endpoint, Request, RequestTable};
 
@@ -116,6 +120,39 @@ impl Scenario {
             .find(|(name, _)| *name == name_or_path)
             .map(|(name, text)| file::parse(name, text, Path::new("")))
             .unwrap_or_else(|| Err(unknown(name_or_path)))
+    }
+
+    /// The same load on Envoy alone: without the plugin and without filters of its own, so that nobody
+    /// but the upstream says how a request ends.
+    pub fn without_filters(mut self) -> Self {
+        self.plugin.enabled = false;
+        self.envoy.http_filters.clear();
+        for endpoint in &mut self.endpoints {
+            endpoint.status = None;
+        }
+        self
+    }
+
+    /// Puts another module in the place of the one that runs: the plugin's, or that of the only Wasm
+    /// filter. `false` where there is none or the choice is not clear.
+    pub fn replace_module(&mut self, wasm: PathBuf) -> bool {
+        if self.plugin.enabled {
+            self.plugin.sample = None;
+            self.plugin.wasm = Some(wasm);
+            return true;
+        }
+        let filters = self.envoy.http_filters.iter_mut();
+        let mut modules = filters.filter_map(|filter| match filter {
+            HttpFilter::Wasm(filter) => Some(&mut filter.wasm),
+            _ => None,
+        });
+        match (modules.next(), modules.next()) {
+            (Some(module), None) => {
+                *module = wasm;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Every request that the scenario's clients send.

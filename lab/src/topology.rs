@@ -8,11 +8,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::envoy_config::{self, EnvoyConfig, Peer, Plugin, RenderError};
+use crate::envoy_config::{self, EnvoyConfig, Filter, Peer, Plugin, RenderError};
 use crate::plugin_config;
-use crate::scenario::Answers;
+use crate::scenario::{Answers, HttpFilter};
 
 /// One of the parts of a lab.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -131,8 +131,10 @@ pub struct Gateway {
     pub workers: u32,
     /// Who answers what is let through.
     pub answers: Answers,
-    /// The plugin's module and configuration; absent: Envoy alone.
+    /// The plugin's module and configuration; absent: it does not run.
     pub plugin: Option<GatewayPlugin>,
+    /// An own filter chain; modules are files of this machine.
+    pub filters: Vec<HttpFilter>,
 }
 
 /// The plugin of a gateway.
@@ -212,6 +214,11 @@ pub fn envoy(
 ) -> Result<Service, RenderError> {
     let role = Role::Envoy(gateway.index);
     let wasm = site.file(role, "plugin.wasm");
+    let modules = gateway.filters.iter().enumerate();
+    let modules = modules.filter_map(|(index, filter)| match filter {
+        HttpFilter::Wasm(module) => Some((filter_file(site, role, index), module.wasm.clone())),
+        _ => None,
+    });
     let config_file = site.file(role, "config.yaml");
     let address_file = site.address_file(role);
     let config = envoy_config::render(&EnvoyConfig {
@@ -225,6 +232,7 @@ pub fn envoy(
             configuration: plugin.configuration.to_string(),
             sync_configuration: plugin_config::sync(&plugin.configuration).map(str::to_owned),
         }),
+        filters: filters(site, gateway),
     })?;
     let arguments = [
         "-c".to_owned(),
@@ -239,6 +247,7 @@ pub fn envoy(
     if let Some(plugin) = &gateway.plugin {
         files.insert(wasm, Content::CopyOf(plugin.wasm.clone()));
     }
+    files.extend(modules.map(|(file, module)| (file, Content::CopyOf(module))));
     Ok(Service {
         role,
         executable: Executable::Envoy,
@@ -250,6 +259,32 @@ pub fn envoy(
             path: "/ready",
         },
     })
+}
+
+/// Where the module of a filter is put.
+fn filter_file(site: &Site, role: Role, index: usize) -> PathBuf {
+    site.file(role, &format!("filter-{index}.wasm"))
+}
+
+fn filters(site: &Site, gateway: &Gateway) -> Vec<Filter> {
+    let filters = gateway.filters.iter().enumerate();
+    let filters = filters.map(|(index, filter)| match filter {
+        HttpFilter::Plugin => Filter::Plugin,
+        HttpFilter::Wasm(filter) => Filter::Wasm {
+            wasm: filter_file(site, Role::Envoy(gateway.index), index)
+                .display()
+                .to_string(),
+            root_id: filter.root_id.clone(),
+            configuration: filter.configuration.clone(),
+        },
+        // JSON is YAML on one line.
+        HttpFilter::Native(filter) => {
+            let entry = json!({ "name": filter.name, "typed_config": filter.typed_config });
+            Filter::Listed(vec![format!("- {entry}")])
+        }
+        HttpFilter::File(file) => Filter::Listed(file.lines().map(str::to_owned).collect()),
+    });
+    filters.collect()
 }
 
 #[cfg(test)]
@@ -278,6 +313,7 @@ mod tests {
             workers: 2,
             answers: Answers::Upstream,
             plugin,
+            filters: Vec::new(),
         };
         envoy(site, &gateway, addresses, &peers).expect("the template is valid")
     }

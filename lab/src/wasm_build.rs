@@ -20,7 +20,7 @@ use std::process::ExitStatus;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::scenario::PluginSettings;
+use crate::scenario::{HttpFilter, Scenario};
 use crate::workspace::{self, WorkspaceError};
 use crate::{digest, fs_atomic};
 
@@ -107,7 +107,7 @@ pub enum WasmBuildError {
         /// The file.
         path: PathBuf,
         /// What the parser found.
-        source: toml::de::Error,
+        source: Box<toml::de::Error>,
     },
     /// None of the allowed ways is open on this machine.
     #[error(
@@ -147,14 +147,20 @@ pub enum WasmBuildError {
     },
 }
 
-/// What a scenario runs: the file or the sample that it names, else the plugin; `None` where the
-/// plugin is off.
+/// What a scenario runs: the file or the sample that it names, else the plugin. Where the plugin is off it
+/// is the module of the first Wasm filter, if there is one.
 pub fn for_scenario(
-    plugin: &PluginSettings,
+    scenario: &Scenario,
     progress: &dyn Fn(&str),
 ) -> Result<Option<WasmArtefact>, WasmBuildError> {
+    let plugin = &scenario.plugin;
     if !plugin.enabled {
-        return Ok(None);
+        let filters = scenario.envoy.http_filters.iter();
+        let mut modules = filters.filter_map(|filter| match filter {
+            HttpFilter::Wasm(filter) => Some(&filter.wasm),
+            _ => None,
+        });
+        return modules.next().map(|module| given(module)).transpose();
     }
     match (&plugin.wasm, &plugin.sample) {
         (Some(path), _) => given(path),

@@ -109,7 +109,8 @@ Exit codes: 0 every promise was kept, 2 one was not (the table says which), 1 er
     /// costs with the candidate, how sure that is, and what the run could not have seen.
     ///
     /// BASE and CANDIDATE are SCENARIO[:passthrough][=FILE.wasm]: the name or file of a scenario, the
-    /// same without its plugin, or with this module instead of the one built from the workspace.
+    /// same without its plugin and its own filters, or with this module in the place of the plugin or of
+    /// its only Wasm filter.
     #[command(after_help = DUET_EXAMPLES)]
     Duet(duet::DuetArgs),
     /// Show scenarios and profiles.

@@ -165,8 +165,8 @@ pub(crate) async fn obtain_artefact(
     if scenario.plugin.enabled {
         progress.step("preparing the plugin");
     }
-    let (plugin, shown) = (scenario.plugin.clone(), progress.clone());
-    let build = move || wasm_build::for_scenario(&plugin, &|line| shown.step(line));
+    let (scenario, shown) = (scenario.clone(), progress.clone());
+    let build = move || wasm_build::for_scenario(&scenario, &|line| shown.step(line));
     Ok(blocking(build).await??)
 }
 

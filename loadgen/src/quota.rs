@@ -338,6 +338,7 @@ fn lab_scenario(case: &Case, lag: Duration) -> Result<Scenario, ScenarioError> {
         path: "/hello".to_owned(),
         usage: [("hits".to_owned(), 1)].into(),
         weight: 1.0,
+        status: None,
     }];
     scenario.plugin.cache =
         toml::Table::from_iter([("mode".to_owned(), toml::Value::from(case.mode.to_string()))]);

@@ -113,10 +113,7 @@ fn artefact(
     }
     match (&scenario.plugin.wasm, &scenario.plugin.sample) {
         (None, None) => Ok(Some(obtain::plugin()?)),
-        _ => Ok(wasm_build::for_scenario(
-            &scenario.plugin,
-            &obtain::progress,
-        )?),
+        _ => Ok(wasm_build::for_scenario(scenario, &obtain::progress)?),
     }
 }
 

@@ -59,6 +59,7 @@ fn gateway(plugin: Option<GatewayPlugin>, workers: u32) -> Result<Service, Launc
         workers,
         answers: Answers::Upstream,
         plugin,
+        filters: Vec::new(),
     };
     Ok(topology::envoy(&site, &gateway, addresses, &peers)?)
 }

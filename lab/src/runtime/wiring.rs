@@ -12,7 +12,7 @@ use crate::control::{Control, ControlError};
 use crate::envoy_config::Peer;
 use crate::plugin_config;
 use crate::population::Population;
-use crate::scenario::Scenario;
+use crate::scenario::{HttpFilter, Scenario};
 use crate::topology::{Gateway, GatewayPlugin, Peers, Role};
 use crate::wasm_build;
 
@@ -23,6 +23,7 @@ pub(super) struct Wiring {
     population: Population,
     workers: u32,
     plugin: Option<GatewayPlugin>,
+    filters: Vec<HttpFilter>,
     gateways: u16,
     listen: Option<SocketAddr>,
     store: Option<String>,
@@ -35,6 +36,7 @@ impl Wiring {
             population: Population::new(&scenario.population),
             workers: options.workers.unwrap_or(scenario.envoy.workers),
             plugin: plugin(options)?,
+            filters: filters(&scenario)?,
             scenario,
             gateways: options.gateways.max(1),
             listen: options.listen,
@@ -62,6 +64,7 @@ impl Wiring {
             workers: self.workers,
             answers: self.scenario.envoy.answers,
             plugin,
+            filters: self.filters.clone(),
         }
     }
 
@@ -160,6 +163,17 @@ fn plugin(options: &LaunchOptions) -> Result<Option<GatewayPlugin>, LaunchError>
         wasm,
         configuration,
     }))
+}
+
+/// The scenario's own filters; each module is looked into before Envoy has to.
+fn filters(scenario: &Scenario) -> Result<Vec<HttpFilter>, LaunchError> {
+    let filters = scenario.envoy.http_filters.clone();
+    for filter in &filters {
+        if let HttpFilter::Wasm(filter) = filter {
+            wasm_build::given(&filter.wasm)?;
+        }
+    }
+    Ok(filters)
 }
 
 fn peer(address: &str) -> Result<Peer, LaunchError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::file::{ApplicationMix, EndpointFile, LimitSettings, PopulationSettings, Scenario};
+use super::filters;
 
 impl Scenario {
     /// The first impossible value: its field and what is wrong with it.
@@ -23,6 +24,10 @@ impl Scenario {
                 "plugin.sample",
                 format!("`{wasm}` is to run already: only one of the two can"),
             );
+        }
+        if let Some((index, text)) = filters::problem(&self.envoy.http_filters, self.plugin.enabled)
+        {
+            return problem(&format!("envoy.http_filters[{index}]"), text);
         }
         if !(0.0..=1.0).contains(&self.mix.unknown_keys) {
             let share = self.mix.unknown_keys;
@@ -135,6 +140,9 @@ impl EndpointFile {
         }
         if !(self.weight.is_finite() && self.weight > 0.0) {
             return Some(("weight", format!("{} is not above 0", self.weight)));
+        }
+        if let Some(status) = self.status.filter(|status| !(200..=599).contains(status)) {
+            return Some(("status", format!("{status} is not from 200 to 599")));
         }
         if self.usage.is_empty() {
             return Some(("usage", "it is empty, so no rule would match".to_owned()));

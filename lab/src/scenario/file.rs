@@ -1,11 +1,13 @@
 //! The scenario file: TOML in, a checked [`Scenario`] out.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioError;
+use super::filters::HttpFilter;
+use super::plugin::PluginSettings;
 use crate::behaviour::error::BehaviourError;
 use crate::behaviour::{BackendBehaviour, UpstreamBehaviour};
 
@@ -20,7 +22,8 @@ pub struct Scenario {
     /// How Envoy runs.
     #[serde(default)]
     pub envoy: EnvoySettings,
-    /// Whether and how the plugin runs.
+    /// Whether and how the plugin runs; left out, it does not.
+    #[serde(default)]
     pub plugin: PluginSettings,
     /// The 3scale-compatible backend's behaviour.
     #[serde(default)]
@@ -49,6 +52,10 @@ pub struct EnvoySettings {
     pub workers: u32,
     /// Who answers what the plugin lets through.
     pub answers: Answers,
+    /// An own filter chain: what requests pass before the router, in this order. The plugin comes first
+    /// unless an entry gives it a place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub http_filters: Vec<HttpFilter>,
 }
 
 impl Default for EnvoySettings {
@@ -56,6 +63,7 @@ impl Default for EnvoySettings {
         Self {
             workers: 1,
             answers: Answers::Upstream,
+            http_filters: Vec::new(),
         }
     }
 }
@@ -69,35 +77,6 @@ pub enum Answers {
     Upstream,
     /// Envoy itself, with an empty 200: no connection behind it takes part in a measurement.
     Direct,
-}
-
-/// Whether and how the plugin runs.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PluginSettings {
-    /// Without it Envoy runs alone.
-    pub enabled: bool,
-    /// A `.wasm` to run instead of the one built from the workspace.
-    pub wasm: Option<PathBuf>,
-    /// One of the plugins of `lab/samples`, built from the workspace, to run instead.
-    pub sample: Option<String>,
-    /// For which methods the mapping rules are.
-    #[serde(default)]
-    pub rules_for: RuleMethods,
-    /// Merged into the `cache` object of the plugin's configuration.
-    #[serde(default)]
-    pub cache: toml::Table,
-}
-
-/// For which methods the mapping rules are.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleMethods {
-    /// Each for the method of its endpoint.
-    #[default]
-    Own,
-    /// All for any method, so that nobody has to look at it.
-    Any,
 }
 
 /// Who there is.
@@ -190,11 +169,19 @@ pub struct EndpointFile {
     pub method: String,
     /// Path without query.
     pub path: String,
-    /// What a request costs: metric to delta.
+    /// What a request costs: metric to delta; 1 of `hits` if left out.
+    #[serde(default = "one_hit")]
     pub usage: BTreeMap<String, u64>,
     /// Share of requests, relative to the other endpoints' weights.
     #[serde(default = "one")]
     pub weight: f64,
+    /// The status that the filter chain answers a known client with, instead of the upstream's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+fn one_hit() -> BTreeMap<String, u64> {
+    [("hits".to_owned(), 1)].into()
 }
 
 fn one() -> f64 {
@@ -267,8 +254,13 @@ fn syntax_error(origin: &str, text: &str, error: &toml::de::Error) -> ScenarioEr
 impl Scenario {
     /// Finds the files that the scenario names, and reads observed latencies; the first problem.
     fn read_files(&mut self, folder: &Path) -> Option<(String, String)> {
-        if let Some(wasm) = &mut self.plugin.wasm {
-            *wasm = folder.join(&*wasm);
+        if let Err((field, problem)) = self.plugin.read_files(folder) {
+            return Some((format!("plugin.{field}"), problem));
+        }
+        for (index, filter) in self.envoy.http_filters.iter_mut().enumerate() {
+            if let Err((field, problem)) = filter.read_files(folder) {
+                return Some((format!("envoy.http_filters[{index}].{field}"), problem));
+            }
         }
         let backend = self.backend.read_files(folder);
         let upstream = self.upstream.read_files(folder);
@@ -321,6 +313,39 @@ usage = { hits = 1 }
             &["line 5", "enabled = 7", "boolean"],
         );
         check("enabled", "enabeld", &["line 5", "enabeld"]);
+        let chain = |entry: &str| format!("[[envoy.http_filters]]\n{entry}\n[plugin]");
+        check("[plugin]", &chain("wsam = 'a'"), &["line ", "wsam"]);
+        check("[plugin]", &chain(""), &["line 4", "exactly one of"]);
+        check(
+            "[plugin]",
+            &chain("wasm = 'none.wasm'"),
+            &["`envoy.http_filters[0].wasm`", "none.wasm", "exists"],
+        );
+        check(
+            "[plugin]",
+            &chain("file = 'none.yaml'"),
+            &[
+                "`envoy.http_filters[0].file`",
+                "none.yaml",
+                "cannot be read",
+            ],
+        );
+        let twice = chain("plugin = true").replace("[plugin]", &chain("plugin = true"));
+        check(
+            "[plugin]",
+            &twice,
+            &["`envoy.http_filters[1]`", "has a place already"],
+        );
+        check(
+            "enabled = true",
+            "enabled = true\nconfiguration_file = 'none.json'",
+            &["`plugin.configuration_file`", "none.json", "cannot be read"],
+        );
+        check(
+            "usage =",
+            "status = 99\nusage =",
+            &["endpoints[0].status", "99"],
+        );
         check("name = \"small\"\n", "", &["name"]);
         check("\"/\"", "\"/?a=1\"", &["endpoints[0].path", "/?a=1"]);
         check("hits = 1", "hints = 1", &["endpoints[0].usage", "`hints`"]);

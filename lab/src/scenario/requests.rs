@@ -11,14 +11,10 @@ pub struct RequestTable {
     population: Population,
     kind: CredentialKind,
     endpoints: Vec<Endpoint>,
-    statuses: Statuses,
-}
-
-/// What a client that is let through, and one that nobody knows, should be answered.
-#[derive(Clone, Copy, Debug)]
-struct Statuses {
+    /// What the upstream answers.
     allowed: u16,
-    unknown: u16,
+    /// Whether the plugin decides who is let through.
+    is_limited: bool,
 }
 
 /// One kind of request.
@@ -30,6 +26,8 @@ pub struct Endpoint {
     pub path: String,
     /// Share of requests, relative to the other endpoints' weights.
     pub weight: f64,
+    /// The status of its answers to clients that are let through, instead of the upstream's.
+    pub status: Option<u16>,
 }
 
 /// A request as a client sends it.
@@ -47,19 +45,12 @@ pub struct Request {
 
 impl RequestTable {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let allowed = scenario.upstream.status;
         Self {
             population: Population::new(&scenario.population),
             kind: scenario.population.credentials,
             endpoints: scenario.endpoints.iter().map(Endpoint::new).collect(),
-            statuses: Statuses {
-                allowed,
-                unknown: if scenario.plugin.enabled {
-                    403
-                } else {
-                    allowed
-                },
-            },
+            allowed: scenario.upstream.status,
+            is_limited: scenario.plugin.enabled,
         }
     }
 
@@ -92,15 +83,7 @@ impl RequestTable {
     /// When `endpoint` is not below the number of [`Self::endpoints`].
     pub fn exhausted_request(&self, endpoint: usize) -> Request {
         let request = self.request_of(&self.population.exhausted(), endpoint);
-        let is_limited = self.statuses.unknown != self.statuses.allowed;
-        Request {
-            expected_status: if is_limited {
-                429
-            } else {
-                self.statuses.allowed
-            },
-            ..request
-        }
+        self.refused(request, 429)
     }
 
     /// A request with a credential that nobody has; another one for each `n`.
@@ -119,10 +102,15 @@ impl RequestTable {
                 CredentialKind::AppIdKey => Credential::AppKey(secret),
             },
         };
-        Request {
-            expected_status: self.statuses.unknown,
-            ..self.request_of(&stranger, endpoint)
+        let request = self.request_of(&stranger, endpoint);
+        self.refused(request, 403)
+    }
+
+    fn refused(&self, mut request: Request, status: u16) -> Request {
+        if self.is_limited {
+            request.expected_status = status;
         }
+        request
     }
 
     fn request_of(&self, application: &Application, endpoint: usize) -> Request {
@@ -147,7 +135,7 @@ impl RequestTable {
             method: endpoint.method.clone(),
             path_and_query: format!("{}{query}", endpoint.path),
             headers,
-            expected_status: self.statuses.allowed,
+            expected_status: endpoint.status.unwrap_or(self.allowed),
         }
     }
 }
@@ -163,6 +151,7 @@ impl Endpoint {
             method: endpoint.method.clone(),
             path: endpoint.path.clone(),
             weight: endpoint.weight,
+            status: endpoint.status,
         }
     }
 }
@@ -218,6 +207,21 @@ mod tests {
         let without = table(|scenario| scenario.plugin.enabled = false);
         assert_eq!(without.unknown_request(7, 0).expected_status, 200);
         assert_eq!(without.exhausted_request(0).expected_status, 200);
+    }
+
+    #[test]
+    fn an_endpoint_that_a_filter_answers_says_its_status() {
+        let answered = |scenario: &mut Scenario| scenario.endpoints[1].status = Some(418);
+        let with = table(answered);
+        assert_eq!(with.request(0, 0).expected_status, 200);
+        assert_eq!(with.request(0, 1).expected_status, 418);
+        // The plugin decides before anybody answers.
+        assert_eq!(with.unknown_request(7, 1).expected_status, 403);
+        let without = table(|scenario| {
+            answered(scenario);
+            scenario.plugin.enabled = false;
+        });
+        assert_eq!(without.unknown_request(7, 1).expected_status, 418);
     }
 
     #[test]

@@ -39,7 +39,10 @@ pub(super) fn keeps_exports(root: &Path, sample: &str) -> Result<bool, WasmBuild
     let text = fs::read_to_string(&path).map_err(file_error("read", &path))?;
     match toml::from_str::<Manifest>(&text) {
         Ok(manifest) => Ok(manifest.package.metadata.lab.keep_exports),
-        Err(source) => Err(WasmBuildError::Manifest { path, source }),
+        Err(source) => Err(WasmBuildError::Manifest {
+            path,
+            source: Box::new(source),
+        }),
     }
 }
 

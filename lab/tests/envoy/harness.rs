@@ -242,7 +242,7 @@ impl Gateway {
 }
 
 /// A client that talks to nothing but this machine and reuses connections as browsers do.
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

@@ -24,6 +24,7 @@ mod limits;
 mod metrics;
 mod off;
 mod outages;
+mod own_chains;
 mod paths;
 mod processes;
 mod reporting;

@@ -23,12 +23,15 @@ pub enum TargetError {
     /// No such scenario.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
-    /// A module for a scenario in which none runs.
-    #[error("`{0}`: no plugin runs there, so there is nothing for the module to replace")]
-    NoPlugin(String),
+    /// A module for a scenario in which none runs, or several.
+    #[error(
+        "`{0}`: the module can replace the plugin or the only Wasm filter of a scenario, and neither \
+         runs there"
+    )]
+    NoModule(String),
 }
 
-/// What is behind a scenario to run it without the plugin.
+/// What is behind a scenario to run it without the plugin and without filters of its own.
 const PASSTHROUGH: &str = ":passthrough";
 
 impl Target {
@@ -43,13 +46,13 @@ impl Target {
             None => (rest, false),
         };
         let mut scenario = Scenario::find(name)?;
-        scenario.plugin.enabled &= !is_passthrough;
-        if let Some(wasm) = wasm {
-            if !scenario.plugin.enabled {
-                return Err(TargetError::NoPlugin(text.to_owned()));
-            }
-            scenario.plugin.sample = None;
-            scenario.plugin.wasm = Some(wasm);
+        if is_passthrough {
+            scenario = scenario.without_filters();
+        }
+        if let Some(wasm) = wasm
+            && !scenario.replace_module(wasm)
+        {
+            return Err(TargetError::NoModule(text.to_owned()));
         }
         Ok(Self {
             label: text.to_owned(),
@@ -81,7 +84,7 @@ mod tests {
             error.to_string()
         };
         assert!(text("cash").contains("`cash`"));
-        assert!(text("passthrough=/tmp/x.wasm").contains("no plugin runs"));
-        assert!(text("cache:passthrough=/tmp/x.wasm").contains("no plugin runs"));
+        assert!(text("passthrough=/tmp/x.wasm").contains("neither runs"));
+        assert!(text("cache:passthrough=/tmp/x.wasm").contains("neither runs"));
     }
 }
