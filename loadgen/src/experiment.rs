@@ -185,7 +185,8 @@ async fn blocking<T: Send + 'static>(
         .map_err(|_| ExperimentError::Step)
 }
 
-fn artefact_record(artefact: WasmArtefact) -> Artefact {
+/// The artefact as records have it.
+pub(crate) fn artefact_record(artefact: WasmArtefact) -> Artefact {
     Artefact {
         sha256: artefact.sha256,
         bytes: artefact.bytes,

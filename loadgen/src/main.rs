@@ -129,12 +129,15 @@ async fn measure_quota(
         report_lag: quota.report_lag,
         seed: quota.seed,
         server_exe: server_exe()?,
+        command: quota.command(),
+        root: lab::workspace::root()?,
     };
-    let outcomes = quota::run(&experiment, &interrupts.end, &progress).await?;
+    let measured = quota::run(&experiment, &interrupts.end, &progress).await?;
     progress.finish();
     if let Some(json) = &output.json {
-        write_json(json, &quota::json(&outcomes))?;
+        write_json(json, &quota::json(&measured))?;
     }
+    let outcomes = measured.outcomes;
     print!("{}", quota::render(&outcomes));
     Ok(if interrupts.end.is_raised() {
         ExitCode::from(INTERRUPTED)

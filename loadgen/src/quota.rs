@@ -9,6 +9,7 @@
 //! an ideal counter, one that knows everything at once, would have let through of what was sent.
 
 mod case;
+mod origin;
 mod outcome;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use lab::wasm_build::WasmArtefact;
 use thiserror::Error;
 
 pub use self::case::{Case, Choices, Mode};
+pub use self::origin::Origin;
 pub use self::outcome::{Bound, Outcome, json, render};
 use crate::drive::{Drive, DriveError, Plan};
 use crate::experiment::{self, ExperimentError};
@@ -61,6 +63,19 @@ pub struct Experiment {
     pub seed: u64,
     /// The executable that offers the lab's servers as subcommands.
     pub server_exe: PathBuf,
+    /// Command line that repeats it.
+    pub command: String,
+    /// Root of the checkout.
+    pub root: PathBuf,
+}
+
+/// What came out, and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// What each case came to.
+    pub outcomes: Vec<Outcome>,
+    /// The circumstances.
+    pub origin: Origin,
 }
 
 /// Why there is no outcome.
@@ -120,7 +135,8 @@ pub async fn run(
     experiment: &Experiment,
     stop: &StopSignal,
     progress: &Arc<Progress>,
-) -> Result<Vec<Outcome>, QuotaError> {
+) -> Result<Measured, QuotaError> {
+    let begun = origin::Begun::now(&experiment.root);
     let artefact = experiment::obtain_artefact(&Scenario::find("cache")?, progress).await?;
     let envoy = experiment::obtain_envoy(progress).await?;
     let bench = Bench {
@@ -148,7 +164,13 @@ pub async fn run(
             outcomes.push(outcome);
         }
     }
-    Ok(outcomes)
+    let Bench {
+        envoy, artefact, ..
+    } = bench;
+    Ok(Measured {
+        outcomes,
+        origin: begun.end(experiment.command.clone(), envoy, artefact),
+    })
 }
 
 /// How many of the cases can share a minute: slow ones, which do not disturb each other.

@@ -13,17 +13,22 @@ use crate::table::Table;
 
 mod counts;
 mod cpu;
+mod curves;
 mod decisions;
+mod dots;
 mod headline;
 mod heat;
 mod key;
 mod latency;
 pub mod noise;
 mod percentiles;
+pub mod quota;
 mod saturation;
+pub mod scaling;
 pub mod shift;
 pub mod strip;
 mod throughput;
+pub mod trend;
 
 /// One chart in every form, with what has to be said beside it.
 #[derive(Clone, Debug)]

@@ -151,6 +151,17 @@ pub fn bytes(value: u64) -> String {
     format!("{}{NO_BREAK}{}", number(size), units[unit])
 }
 
+/// Bytes in decimal units, which stand at round places of a logarithmic axis: `312 B`, `1.2 MB`.
+pub fn decimal_bytes(value: f64) -> String {
+    let (scaled, unit) = match value.abs() {
+        size if size < 999.5 => (value, "B"),
+        size if size < 999_500.0 => (value / 1e3, "kB"),
+        size if size < 999_500_000.0 => (value / 1e6, "MB"),
+        _ => (value / 1e9, "GB"),
+    };
+    format!("{}{NO_BREAK}{unit}", number(scaled))
+}
+
 /// Items as a sentence lists them: `a`, `a and b`, `a, b and c`.
 pub fn list(items: &[String]) -> String {
     match items {
@@ -202,6 +213,9 @@ mod tests {
         check(times(1.23), "1.2 times");
         check(bytes(812_345), "793 KiB");
         check(bytes(8_323_940_352), "7.75 GiB");
+        check(decimal_bytes(312.4), "312 B");
+        check(decimal_bytes(1_000_000.0), "1 MB");
+        check(decimal_bytes(345_600_000.0), "346 MB");
         check(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
     }
 }

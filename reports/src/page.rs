@@ -9,6 +9,7 @@ use results::record::RunRecord;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::around::Around;
 use crate::chart::Chart;
 use crate::draw::ink::{self, Ink};
 use crate::draw::paint::PaintError;
@@ -22,8 +23,13 @@ use crate::summary::{self, Cell, Group};
 const HTML: &str = include_str!("templates/page.html");
 const CSS: &str = include_str!("templates/page.css");
 const MARKDOWN: &str = include_str!("templates/page.md");
-/// Charts with their captions and tables, a part of several pages.
-const FIGURES: &str = include_str!("templates/figures.html");
+/// What several pages have alike.
+const PARTS: [(&str, &str); 4] = [
+    ("figures.html", include_str!("templates/figures.html")),
+    ("files.html", include_str!("templates/files.html")),
+    ("trail.html", include_str!("templates/trail.html")),
+    ("verdict.html", include_str!("templates/verdict.html")),
+];
 
 /// Why a page could not be made.
 #[derive(Debug, Error)]
@@ -43,7 +49,7 @@ pub enum PageError {
 /// A chart as templates see it.
 #[derive(Serialize)]
 pub(crate) struct Figure<'a> {
-    id: &'a str,
+    id: String,
     title: &'a str,
     meta: &'a str,
     alt: &'a str,
@@ -66,7 +72,19 @@ struct Card<'a> {
 
 /// The HTML page, complete in itself.
 pub fn html(facts: &Facts, charts: &[Chart]) -> Result<String, PageError> {
-    fill("page.html", HTML, facts, &figures(charts)?, &style())
+    html_within(facts, charts, &Around::default())
+}
+
+/// The HTML page as one of several.
+pub fn html_within(facts: &Facts, charts: &[Chart], around: &Around) -> Result<String, PageError> {
+    fill(
+        "page.html",
+        HTML,
+        facts,
+        &figures(charts)?,
+        &style(),
+        around,
+    )
 }
 
 /// Everything a page needs to look as it should.
@@ -81,13 +99,22 @@ pub(crate) fn figures(charts: &[Chart]) -> Result<Vec<Figure<'_>>, PageError> {
 
 /// The Markdown page; its pictures are `charts/<id>.png` beside it.
 pub fn markdown(facts: &Facts, charts: &[Chart]) -> Result<String, PageError> {
-    let figures: Vec<Figure<'_>> = charts.iter().map(|chart| bare_figure(chart)).collect();
-    fill("page.md", MARKDOWN, facts, &figures, "")
+    markdown_within(facts, charts, &Around::default())
 }
 
-fn bare_figure(chart: &Chart) -> Figure<'_> {
+/// The Markdown page as one of several.
+pub fn markdown_within(
+    facts: &Facts,
+    charts: &[Chart],
+    around: &Around,
+) -> Result<String, PageError> {
+    let figures: Vec<Figure<'_>> = charts.iter().map(bare_figure).collect();
+    fill("page.md", MARKDOWN, facts, &figures, "", around)
+}
+
+pub(crate) fn bare_figure(chart: &Chart) -> Figure<'_> {
     Figure {
-        id: chart.id,
+        id: chart.id.to_owned(),
         title: &chart.title,
         meta: &chart.meta,
         alt: &chart.alt,
@@ -99,8 +126,13 @@ fn bare_figure(chart: &Chart) -> Figure<'_> {
 }
 
 fn figure(chart: &Chart) -> Result<Figure<'_>, PageError> {
+    figure_named(chart, chart.id.to_owned())
+}
+
+/// A chart under another name, for a page that may have several of its kind.
+pub(crate) fn figure_named(chart: &Chart, name: String) -> Result<Figure<'_>, PageError> {
     let drawn = |picture, form: &str| {
-        let id = format!("{}-{form}", chart.id);
+        let id = format!("{name}-{form}");
         svg::inline(
             picture,
             Naming {
@@ -112,6 +144,7 @@ fn figure(chart: &Chart) -> Result<Figure<'_>, PageError> {
     };
     let (wide, narrow) = (drawn(&chart.wide, "wide")?, drawn(&chart.narrow, "narrow")?);
     Ok(Figure {
+        id: name,
         wide,
         narrow,
         ..bare_figure(chart)
@@ -138,6 +171,7 @@ fn card(scenario: &Scenario) -> Card<'_> {
 #[derive(Serialize)]
 struct Values<'a> {
     css: &'a str,
+    around: &'a Around,
     record: &'a RunRecord,
     figures: &'a [Figure<'a>],
     headline: Headline,
@@ -157,10 +191,12 @@ fn fill(
     facts: &Facts,
     figures: &[Figure<'_>],
     css: &str,
+    around: &Around,
 ) -> Result<String, PageError> {
     let scenarios = facts.scenarios.iter();
     let values = Values {
         css,
+        around,
         record: &facts.record,
         figures,
         headline: story::headline(facts),
@@ -195,7 +231,9 @@ pub(crate) fn environment() -> Result<Environment<'static>, minijinja::Error> {
             AutoEscape::None
         }
     });
-    environment.add_template("figures.html", FIGURES)?;
+    for (name, part) in PARTS {
+        environment.add_template(name, part)?;
+    }
     environment.add_filter("cell", |text: String| {
         text.replace('|', "\\|").replace('\n', " ")
     });

@@ -1,28 +1,30 @@
-//! Publishing: a run and its report frozen under the name of a version.
+//! Publishing: results and their pages frozen under the name of a version.
 //!
-//! Owns the layout of the published folder and its index. Must not know what is on a page.
-//!
-//! A version appears as a whole or not at all, and is never changed afterwards: its files are put
-//! together in a hidden folder, which is renamed.
+//! Owns what may be published, and that a version appears as a whole or not at all and is never
+//! changed afterwards: its files are put together in a hidden folder, which is renamed. Must not know
+//! what is on a page.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use results::record::RunRecord;
-use results::run::{RECORD_FILE, Run};
+use results::digest;
+use results::record::FileDigest;
+use results::run::RECORD_FILE;
 use thiserror::Error;
 
-use crate::facts::Facts;
-use crate::render::{RenderError, render, write, write_error};
-use crate::setup;
+use crate::part::{self, Content, Kind, PartError};
+use crate::render::{RenderError, create, write, write_error};
+use crate::version::{
+    self, CAVEATS, Entry, MANIFEST, Manifest, RUN, SCHEMA_VERSION, Version, VersionError, numbers,
+};
+use crate::version_page;
 
-/// Folder of the run's own files in that of a version.
-pub const RUN: &str = "run";
 /// File that lists the versions.
 pub const INDEX: &str = "README.md";
+/// What is said of every version unless the publisher says something else.
+pub const USUAL_CAVEATS: &str = include_str!("templates/caveats.md");
 
-/// Why a run was not published.
+/// Why a version was not published.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -40,114 +42,262 @@ pub enum PublishError {
         /// Its folder.
         path: PathBuf,
     },
+    /// A version of nothing.
+    #[error(
+        "nothing was given to publish: expected a run, or --quota, --scale or --duet with a file"
+    )]
+    Nothing,
     /// The figures may not be quoted.
-    #[error("run {run} may not be published: {reasons}")]
+    #[error(
+        "{name} ({what}) may not be published: {reasons}; to publish it all the same, with its page \
+         saying so, give --although-not-valid {name}=REASON"
+    )]
     NotValid {
-        /// The run's id.
-        run: String,
+        /// Name of the part.
+        name: String,
+        /// Where it comes from.
+        what: String,
         /// What speaks against it.
         reasons: String,
     },
-    /// The run cannot be read, or a file cannot be written.
+    /// Something was said about a part that is not there, or that needs no such words.
+    #[error("{option} names `{name}`: {problem}; the parts are {parts}")]
+    Misnamed {
+        /// The option.
+        option: &'static str,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// The names that there are.
+        parts: String,
+    },
+    /// A result cannot be read.
+    #[error(transparent)]
+    Part(#[from] PartError),
+    /// What was published cannot be read.
+    #[error(transparent)]
+    Read(#[from] VersionError),
+    /// A file cannot be written.
     #[error(transparent)]
     Render(#[from] RenderError),
 }
 
-/// Freezes a run as a version below `published`, and brings the index there up to date; returns the
+/// What to publish.
+#[derive(Clone, Debug, Default)]
+pub struct Edition {
+    /// The version, for example `v0.1`.
+    pub version: String,
+    /// Kind of each result and where it lies, in the order in which they are shown.
+    pub results: Vec<(Kind, PathBuf)>,
+    /// Commands that gave results which do not record theirs, by name of the part.
+    pub commands: Vec<(String, String)>,
+    /// Why results are published although they are not valid, by name of the part.
+    pub although: Vec<(String, String)>,
+    /// What the figures cannot say, as Markdown; the usual words if there are none.
+    pub caveats: Option<String>,
+}
+
+/// A result on its way into a version.
+struct Candidate {
+    name: String,
+    path: PathBuf,
+    content: Content,
+}
+
+/// Freezes results as a version below `published`, and brings the index there up to date; returns the
 /// version's folder.
-pub fn publish(run: &Path, version: &str, published: &Path) -> Result<PathBuf, PublishError> {
-    if numbers(version).is_none() {
-        return Err(PublishError::Version {
-            version: version.to_owned(),
-        });
+pub fn publish(edition: &Edition, published: &Path) -> Result<PathBuf, PublishError> {
+    let version = edition.version.clone();
+    if numbers(&version).is_none() {
+        return Err(PublishError::Version { version });
     }
-    let target = published.join(version);
+    let target = published.join(&version);
     if target.exists() {
         return Err(PublishError::Exists {
-            version: version.to_owned(),
+            version,
             path: target,
         });
     }
-    let run = results::load(run).map_err(RenderError::from)?;
-    check(&Facts::gather(&run).map_err(RenderError::from)?)?;
+    let candidates = candidates(&edition.results)?;
+    check_names(edition, &candidates)?;
+    for candidate in &candidates {
+        check(candidate, edition)?;
+    }
 
     let hidden = published.join(format!(".unfinished-{version}"));
     if hidden.exists() {
         fs::remove_dir_all(&hidden).map_err(|source| write_error(&hidden, source))?;
     }
-    copy(&run, &hidden.join(RUN))?;
-    render(&hidden.join(RUN), &hidden)?;
+    let entries = candidates.iter().map(|it| freeze(it, edition, &hidden));
+    let manifest = Manifest {
+        schema_version: SCHEMA_VERSION,
+        version,
+        parts: entries.collect::<Result<_, _>>()?,
+    };
+    let mut text = serde_json::to_string_pretty(&manifest).map_err(part_json)?;
+    text.push('\n');
+    write(hidden.join(MANIFEST), &text)?;
+    let caveats = edition.caveats.as_deref().unwrap_or(USUAL_CAVEATS);
+    write(hidden.join(CAVEATS), caveats)?;
+    version_page::write_all(&Version::load(&hidden)?, &hidden)?;
     fs::rename(&hidden, &target).map_err(|source| write_error(&target, source))?;
-    write(published.join(INDEX), &index(published)?)?;
+    let index = version_page::list_of(&version::all(published)?);
+    write(published.join(INDEX), &index)?;
     Ok(target)
 }
 
-/// The numbers of a version; `None` for what is not one.
-fn numbers(version: &str) -> Option<Vec<u32>> {
-    let plain = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
-    let parts = version.strip_prefix('v')?.split('.');
-    parts
-        .map(|part| plain(part).then(|| part.parse().ok())?)
-        .collect()
+fn part_json(source: serde_json::Error) -> RenderError {
+    RenderError::Page(source.into())
 }
 
-fn check(facts: &Facts) -> Result<(), PublishError> {
-    let verdict = setup::verdict(facts);
-    if verdict.kind == "valid" {
+/// Reads the results and gives each a name of its own.
+fn candidates(results: &[(Kind, PathBuf)]) -> Result<Vec<Candidate>, PublishError> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for (kind, path) in results {
+        let content = part::load(*kind, path)?;
+        let plain = plain(&match &content {
+            Content::Run(facts) => facts.record.experiment.clone(),
+            Content::Quota(_) => "quota".to_owned(),
+            Content::Scale(_) => "scale".to_owned(),
+            Content::Duet(..) => {
+                let stem = path.file_stem().unwrap_or_default();
+                stem.to_string_lossy().into_owned()
+            }
+        });
+        let is_taken = |name: &str| found.iter().any(|it| it.name == name);
+        let mut name = plain.clone();
+        let mut number = 1;
+        while is_taken(&name) {
+            number += 1;
+            name = format!("{plain}-{number}");
+        }
+        found.push(Candidate {
+            name,
+            path: path.clone(),
+            content,
+        });
+    }
+    match found.is_empty() {
+        true => Err(PublishError::Nothing),
+        false => Ok(found),
+    }
+}
+
+/// A name that can be a folder's and stand in an address.
+fn plain(name: &str) -> String {
+    let sign = |it: char| match it.is_ascii_alphanumeric() {
+        true => it.to_ascii_lowercase(),
+        false => '-',
+    };
+    let name: String = name.chars().map(sign).collect();
+    match name.trim_matches('-') {
+        "" => "part".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// What was said about parts is said about parts that are there.
+fn check_names(edition: &Edition, candidates: &[Candidate]) -> Result<(), PublishError> {
+    let options = [
+        ("--command", &edition.commands),
+        ("--although-not-valid", &edition.although),
+    ];
+    for (option, said) in options {
+        for (name, _) in said {
+            let problem = match candidates.iter().find(|it| it.name == *name) {
+                None => "there is no such part",
+                Some(it) if option == "--although-not-valid" && !is_doubtful(&it.content) => {
+                    "nothing was found against it"
+                }
+                Some(it) if option == "--command" && it.content.states_command() => {
+                    "it records its own command"
+                }
+                Some(_) => continue,
+            };
+            let names = candidates.iter().map(|it| it.name.clone());
+            return Err(PublishError::Misnamed {
+                option,
+                name: name.clone(),
+                problem,
+                parts: crate::format::list(&names.collect::<Vec<_>>()),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn said(about: &[(String, String)], name: &str) -> Option<String> {
+    let found = about.iter().find(|(of, _)| of == name);
+    found.map(|(_, words)| words.clone())
+}
+
+/// Whether figures may not be published without a word. A broken promise is a finding and may.
+fn is_doubtful(content: &Content) -> bool {
+    match (content.kind(), content.verdict().kind) {
+        (_, "valid") => false,
+        (Kind::Run, _) | (_, "invalid") => true,
+        _ => false,
+    }
+}
+
+fn check(candidate: &Candidate, edition: &Edition) -> Result<(), PublishError> {
+    let name = &candidate.name;
+    if !is_doubtful(&candidate.content) || said(&edition.although, name).is_some() {
         return Ok(());
     }
+    let verdict = candidate.content.verdict();
     let mut reasons = verdict.reasons;
     if reasons.is_empty() {
         reasons.push(verdict.text);
     }
     Err(PublishError::NotValid {
-        run: facts.record.id.clone(),
+        name: name.clone(),
+        what: match &candidate.content {
+            Content::Run(facts) => format!("run {}", facts.record.id),
+            _ => candidate.path.display().to_string(),
+        },
         reasons: reasons.join("; "),
     })
 }
 
-/// Copies what belongs to a run and nothing else that may lie beside it.
-fn copy(run: &Run, to: &Path) -> Result<(), RenderError> {
-    crate::render::create(to)?;
-    let files = run.record.scenarios.iter().map(|scenario| &scenario.files);
-    let names = files.flat_map(|files| [files.hlog.as_str(), files.series.as_str()]);
-    for name in std::iter::once(RECORD_FILE).chain(names) {
-        let (from, to) = (run.folder.join(name), to.join(name));
-        fs::copy(&from, &to).map_err(|source| write_error(&to, source))?;
-    }
-    Ok(())
-}
-
-/// The versions that are there, newest first.
-fn index(published: &Path) -> Result<String, PublishError> {
-    let failed = |source: io::Error| write_error(published, source);
-    let mut versions: Vec<(Vec<u32>, String, RunRecord)> = Vec::new();
-    for entry in fs::read_dir(published).map_err(failed)? {
-        let name = entry
-            .map_err(failed)?
-            .file_name()
-            .to_string_lossy()
-            .into_owned();
-        if let Some(numbers) = numbers(&name) {
-            let run = results::load(&published.join(&name).join(RUN)).map_err(RenderError::from)?;
-            versions.push((numbers, name, run.record));
+/// Copies what belongs to a result and nothing else that may lie beside it.
+fn freeze(candidate: &Candidate, edition: &Edition, version: &Path) -> Result<Entry, RenderError> {
+    let below = version.join(&candidate.name);
+    let copies: Vec<(PathBuf, String)> = match &candidate.content {
+        Content::Run(facts) => {
+            let folder = match candidate.path.is_dir() {
+                true => candidate.path.clone(),
+                false => candidate.path.with_file_name(""),
+            };
+            let files = facts.record.scenarios.iter().map(|it| &it.files);
+            let names = files.flat_map(|it| [it.hlog.clone(), it.series.clone()]);
+            let names = std::iter::once(RECORD_FILE.to_owned()).chain(names);
+            names
+                .map(|name| (folder.join(&name), format!("{RUN}/{name}")))
+                .collect()
         }
+        Content::Quota(_) => vec![(candidate.path.clone(), "quota.json".to_owned())],
+        Content::Scale(_) => vec![(candidate.path.clone(), "scale.json".to_owned())],
+        Content::Duet(..) => vec![(candidate.path.clone(), "duet.json".to_owned())],
+    };
+    let mut files = Vec::new();
+    for (from, name) in copies {
+        let to = below.join(&name);
+        create(to.parent().unwrap_or(&below))?;
+        fs::copy(&from, &to).map_err(|source| write_error(&to, source))?;
+        let (bytes, sha256) = digest::file(&to).map_err(|source| write_error(&to, source))?;
+        files.push(FileDigest {
+            name,
+            bytes,
+            sha256,
+        });
     }
-    versions.sort_by(|a, b| b.0.cmp(&a.0));
-    let mut text = "# Published reports\n\nNewest first. A version holds its page, its charts and, in `run/`, the \
-                    files that they are computed from. Written by `reports publish`.\n\n\
-                    | Version | Run | Experiment | Started | Commit | Machine class |\n\
-                    | --- | --- | --- | --- | --- | --- |\n"
-        .to_owned();
-    for (_, name, record) in versions {
-        text.push_str(&format!(
-            "| [{name}]({name}/report.md) | {} | {} | {} | {} | {} |\n",
-            record.id,
-            record.experiment,
-            record.started_at,
-            record.commit,
-            record.machine.fingerprint
-        ));
-    }
-    Ok(text)
+    Ok(Entry {
+        name: candidate.name.clone(),
+        kind: candidate.content.kind(),
+        files,
+        command: said(&edition.commands, &candidate.name),
+        although_not_valid: said(&edition.although, &candidate.name),
+    })
 }

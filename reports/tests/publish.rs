@@ -1,10 +1,12 @@
-//! Publishing a run: what is frozen, and what is refused.
+//! Publishing results: what is frozen, and what is refused.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use reports::publish::{PublishError, publish};
+use reports::part::Kind;
+use reports::publish::{Edition, PublishError, USUAL_CAVEATS, publish};
+use reports::version::{Version, VersionError};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -29,73 +31,170 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// A version of results of the fixtures' folder.
+fn edition(version: &str, results: &[(Kind, &str)]) -> Edition {
+    Edition {
+        version: version.to_owned(),
+        results: results
+            .iter()
+            .map(|(kind, name)| (*kind, fixture(name)))
+            .collect(),
+        ..Edition::default()
+    }
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("the system has a temporary folder")
+}
+
+const STEP: &str = "2031-05-05-step-0123abc";
+
 #[test]
-fn a_version_holds_the_run_and_its_report_and_stands_in_the_index() {
-    let run = fixture("2031-05-05-step-0123abc");
+fn a_version_holds_results_of_every_kind_and_their_pages() {
+    let published = folder();
+    let mut all = edition(
+        "v0.1",
+        &[
+            (Kind::Run, STEP),
+            (Kind::Quota, "quota.json"),
+            (Kind::Scale, "scale.json"),
+            (Kind::Duet, "duet.json"),
+        ],
+    );
+    let command =
+        "cargo run --release -p authcache --example scale -- --blocks 2 --json scale.json";
+    all.commands = vec![("scale".to_owned(), command.to_owned())];
+    publish(&all, published.path()).expect("everything is valid");
+    let found = files(published.path());
+    let text = |name: &str| {
+        let bytes = found.get(Path::new(name)).expect(name).clone();
+        String::from_utf8(bytes).expect("pages are text")
+    };
+    for name in [
+        "v0.1/index.html",
+        "v0.1/step/charts/saturation.svg",
+        "v0.1/step/run/cache.hlog",
+        "v0.1/quota/charts/overshoot.png",
+        "v0.1/quota/charts/denied-in-vain.svg",
+        "v0.1/scale/charts/hit-cost.png",
+        "v0.1/scale/charts/memory.svg",
+        "v0.1/duet/charts/verdict.png",
+    ] {
+        assert!(!text_or_bytes(&found, name).is_empty(), "{name}");
+    }
+    for (published, original) in [
+        ("v0.1/step/run/run.json", "2031-05-05-step-0123abc/run.json"),
+        ("v0.1/quota/quota.json", "quota.json"),
+        ("v0.1/scale/scale.json", "scale.json"),
+        ("v0.1/duet/duet.json", "duet.json"),
+    ] {
+        let original = fs::read(fixture(original)).expect("the fixture is there");
+        assert_eq!(found[Path::new(published)], original, "{published}");
+    }
+    // Every part states how to repeat it, with the files that it is computed from.
+    for part in ["step", "quota", "scale", "duet"] {
+        let page = text(&format!("v0.1/{part}/index.html"));
+        for wanted in [
+            "How to repeat it",
+            "cargo run --release",
+            "Raw files",
+            "Commit",
+        ] {
+            assert!(page.contains(wanted), "{part}: {wanted}");
+        }
+        assert!(text("v0.1/README.md").contains(&format!("({part}/report.md)")));
+        assert!(text("v0.1/index.html").contains(&format!("{part}/index.html")));
+    }
+    assert!(text("v0.1/scale/report.md").contains(command));
+    assert!(text("v0.1/index.html").contains("Everything shares the machine"));
+    assert_eq!(text("v0.1/caveats.md"), USUAL_CAVEATS);
+    assert!(text("README.md").contains("[v0.1](v0.1/README.md) | 2031-05-05 | 0123abc4567d"));
+    assert!(
+        !found
+            .keys()
+            .any(|it| it.to_string_lossy().contains("unfinished"))
+    );
+    insta::assert_snapshot!("version.md", text("v0.1/README.md"));
+    insta::assert_snapshot!("quota.md", text("v0.1/quota/report.md"));
+    insta::assert_snapshot!("scale.md", text("v0.1/scale/report.md"));
+}
+
+fn text_or_bytes<'a>(found: &'a BTreeMap<PathBuf, Vec<u8>>, name: &str) -> &'a [u8] {
+    found.get(Path::new(name)).expect(name)
+}
+
+#[test]
+fn the_same_results_give_the_same_bytes_and_newer_versions_stand_first() {
     let published = || {
-        let folder = tempfile::tempdir().expect("the system has a temporary folder");
+        let folder = folder();
         for version in ["v0.2", "v0.10"] {
-            publish(&run, version, folder.path()).expect("the run is valid");
+            let mut edition = edition(version, &[(Kind::Scale, "scale.json")]);
+            edition.caveats = Some("Measured in *passing*.\n".to_owned());
+            publish(&edition, folder.path()).expect("the figures are there");
         }
         files(folder.path())
     };
     let found = published();
-    assert_eq!(found, published(), "the same files give the same bytes");
-    assert_eq!(
-        found[Path::new("v0.2/run/run.json")],
-        files(&run)[Path::new("run.json")]
-    );
-    for name in [
-        "v0.2/index.html",
-        "v0.2/report.md",
-        "v0.2/charts/saturation.svg",
-        "v0.2/run/cache.hlog",
-    ] {
-        assert!(found.contains_key(Path::new(name)), "{name}");
-    }
-    let index =
-        String::from_utf8(found[Path::new("README.md")].clone()).expect("the index is text");
+    assert_eq!(found, published());
+    let index = String::from_utf8(found[Path::new("README.md")].clone()).expect("text");
     let place = |version: &str| index.find(version).expect("the version is listed");
     assert!(place("[v0.10]") < place("[v0.2]"), "newest first: {index}");
-    assert!(index.contains("2031-05-05-step-0123abc") && index.contains("a1b2c3d4"));
+    let page = String::from_utf8(found[Path::new("v0.2/index.html")].clone()).expect("text");
+    assert!(page.contains("<p>Measured in <em>passing</em>.</p>"));
+    let page = String::from_utf8(found[Path::new("v0.2/scale/index.html")].clone()).expect("text");
     assert!(
-        !found
-            .keys()
-            .any(|name| name.to_string_lossy().contains("unfinished"))
+        page.contains("The command was not recorded") && page.contains("not recorded in the file")
     );
 }
 
 #[test]
 fn what_is_published_stays() {
-    let folder = tempfile::tempdir().expect("the system has a temporary folder");
-    let run = fixture("2031-05-05-step-0123abc");
-    publish(&run, "v0.1", folder.path()).expect("the run is valid");
-    let before = files(folder.path());
-    let error = publish(&run, "v0.1", folder.path()).expect_err("the version exists");
+    let published = folder();
+    let edition = edition("v0.1", &[(Kind::Scale, "scale.json")]);
+    publish(&edition, published.path()).expect("the figures are there");
+    let before = files(published.path());
+    let error = publish(&edition, published.path()).expect_err("the version exists");
     assert!(
         error
             .to_string()
             .contains("version v0.1 is published already"),
         "{error}"
     );
-    assert_eq!(files(folder.path()), before);
+    assert_eq!(files(published.path()), before);
+    let version = published.path().join("v0.1");
+    Version::load(&version).expect("nothing was changed");
+    let file = version.join("scale/scale.json");
+    let text = fs::read_to_string(&file).expect("it is there");
+    fs::write(&file, text.replacen('1', "2", 1)).expect("it is writable");
+    let error = Version::load(&version).expect_err("the file was changed");
+    assert!(matches!(error, VersionError::Changed { .. }), "{error}");
+}
+
+/// A copy of the run with its record changed.
+fn changed_run(folder: &Path, from: &str, to: &str) -> PathBuf {
+    let run = folder.join("run");
+    fs::create_dir(&run).expect("the folder is writable");
+    for (name, bytes) in files(&fixture(STEP)) {
+        fs::write(run.join(name), bytes).expect("the folder is writable");
+    }
+    let text = fs::read_to_string(run.join("run.json")).expect("it was just written");
+    assert!(text.contains(from), "{from}");
+    fs::write(run.join("run.json"), text.replacen(from, to, 1)).expect("it is writable");
+    run
 }
 
 #[test]
 fn a_run_that_may_not_be_quoted_is_refused_with_its_reasons() {
     #[track_caller]
     fn check(from: &str, to: &str, reason: &str) {
-        let folder = tempfile::tempdir().expect("the system has a temporary folder");
-        let run = folder.path().join("run");
-        fs::create_dir(&run).expect("the folder is writable");
-        for (name, bytes) in files(&fixture("2031-05-05-step-0123abc")) {
-            fs::write(run.join(name), bytes).expect("the folder is writable");
-        }
-        let text = fs::read_to_string(run.join("run.json")).expect("it was just written");
-        assert!(text.contains(from), "{from}");
-        fs::write(run.join("run.json"), text.replacen(from, to, 1)).expect("it is writable");
+        let folder = folder();
+        let edition = Edition {
+            version: "v0.1".into(),
+            results: vec![(Kind::Run, changed_run(folder.path(), from, to))],
+            ..Edition::default()
+        };
         let published = folder.path().join("published");
-        let error = publish(&run, "v0.1", &published).expect_err("the run is not valid");
+        let error = publish(&edition, &published).expect_err("the run is not valid");
         assert!(
             matches!(error, PublishError::NotValid { .. }) && error.to_string().contains(reason),
             "{error}"
@@ -107,13 +206,71 @@ fn a_run_that_may_not_be_quoted_is_refused_with_its_reasons() {
 }
 
 #[test]
+fn a_run_that_is_not_valid_is_published_only_with_a_reason_that_every_page_states() {
+    let folder = folder();
+    let reason = "the machine was shared; counts stand";
+    let run = changed_run(folder.path(), "\"valid\": true", "\"valid\": false");
+    let mut edition = Edition {
+        version: "v0.1".into(),
+        results: vec![(Kind::Run, run)],
+        although: vec![("step".into(), reason.into())],
+        ..Edition::default()
+    };
+    let published = folder.path().join("published");
+    publish(&edition, &published).expect("a reason was given");
+    for name in [
+        "index.html",
+        "README.md",
+        "step/index.html",
+        "step/report.md",
+    ] {
+        let page = fs::read_to_string(published.join("v0.1").join(name)).expect("it is there");
+        assert!(
+            page.contains(reason) && page.contains("Not valid"),
+            "{name}"
+        );
+    }
+    let list = fs::read_to_string(published.join("README.md")).expect("it is there");
+    assert!(list.contains("**not valid:**"), "{list}");
+    // Words about what is not there, or needs none, are a mistake.
+    for (name, problem) in [("strp", "no such part"), ("scale", "nothing was found")] {
+        edition.version = "v0.2".into();
+        edition.results = vec![(Kind::Scale, fixture("scale.json"))];
+        edition.although = vec![(name.into(), reason.into())];
+        let error = publish(&edition, &published).expect_err(name).to_string();
+        assert!(error.contains(problem) && error.contains(name), "{error}");
+    }
+}
+
+#[test]
+fn files_of_another_kind_and_doubtful_cases_are_refused() {
+    let folder = folder();
+    let text = fs::read_to_string(fixture("quota.json")).expect("the fixture is there");
+    let check = |kind, text: &str| {
+        let path = folder.path().join("file.json");
+        fs::write(&path, text).expect("the folder is writable");
+        let edition = Edition {
+            version: "v0.1".into(),
+            results: vec![(kind, path)],
+            ..Edition::default()
+        };
+        let error = publish(&edition, &folder.path().join("published"));
+        error.expect_err("it is refused").to_string()
+    };
+    assert!(check(Kind::Scale, &text).contains("is not what"));
+    assert!(check(Kind::Quota, "{}").contains("is not what `loadgen quota --json` writes"));
+    assert!(check(Kind::Quota, "{\"cases\": []}").contains("no case was measured"));
+    let late = text.replacen("\"late\": false", "\"late\": true", 1);
+    assert!(check(Kind::Quota, &late).contains("up late"));
+    let nothing = publish(&edition("v0.1", &[]), folder.path()).expect_err("there is nothing");
+    assert!(matches!(nothing, PublishError::Nothing));
+}
+
+#[test]
 fn a_name_that_is_no_version_is_refused() {
     for name in ["", "v", "0.1", "v0.", "v1.x", "../v1", "v1/../..", "v-1"] {
-        let error = publish(
-            &fixture("2031-05-05-step-0123abc"),
-            name,
-            Path::new("nowhere"),
-        );
+        let edition = edition(name, &[(Kind::Run, STEP)]);
+        let error = publish(&edition, Path::new("nowhere"));
         assert!(matches!(error, Err(PublishError::Version { .. })), "{name}");
     }
 }

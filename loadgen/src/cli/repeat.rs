@@ -2,7 +2,7 @@
 //!
 //! Owns quoting, and leaving out what may be a credential. Must not know what a command does.
 
-use super::{AttachArgs, LoadArgs, RunArgs, Runtime};
+use super::{AttachArgs, LoadArgs, QuotaArgs, RunArgs, Runtime};
 
 impl LoadArgs {
     fn words(&self, profile: &str, seed: u64) -> Vec<String> {
@@ -36,6 +36,36 @@ impl RunArgs {
             words.extend(["--runtime".to_owned(), "docker".to_owned()]);
         }
         repeat(&words)
+    }
+}
+
+impl QuotaArgs {
+    /// The command that repeats the cases.
+    pub fn command(&self) -> String {
+        fn list<T: ToString>(values: &[T]) -> String {
+            let values: Vec<String> = values.iter().map(T::to_string).collect();
+            values.join(",")
+        }
+        let lag = humantime::format_duration(self.report_lag).to_string();
+        repeat(&[
+            "quota".to_owned(),
+            "--mode".to_owned(),
+            list(&self.modes),
+            "--gateways".to_owned(),
+            list(&self.gateways),
+            "--workers".to_owned(),
+            list(&self.workers),
+            "--limit".to_owned(),
+            list(&self.limits),
+            "--load".to_owned(),
+            list(&self.loads),
+            "--uneven".to_owned(),
+            self.uneven.to_string(),
+            "--report-lag".to_owned(),
+            lag.replace(' ', ""),
+            "--seed".to_owned(),
+            self.seed.to_string(),
+        ])
     }
 }
 
@@ -135,6 +165,23 @@ mod tests {
             "cargo run --release -p loadgen -- run cache --profile headline --seed 1 --runtime docker"
         );
         assert_eq!(typed.output.json, Some(PathBuf::from("x.json")));
+        let typed = parse(&[
+            "quota",
+            "--limit",
+            "60",
+            "--mode",
+            "off",
+            "--report-lag",
+            "1s",
+        ]);
+        let Some(Command::Quota(quota)) = typed.command else {
+            panic!("typed `quota`")
+        };
+        assert_eq!(
+            quota.command(),
+            "cargo run --release -p loadgen -- quota --mode off --gateways 1,4 --workers 1,2 --limit 60 \
+             --load 0.9,3 --uneven 0.7 --report-lag 1s --seed 1"
+        );
         assert_eq!(
             headline_command(true),
             "cargo run --release -p loadgen -- --quick"

@@ -11,6 +11,7 @@ use lab::collect::Counts;
 use serde::Serialize;
 use serde_json::{Value, json as json_value};
 
+use super::Measured;
 use super::case::{Case, Mode};
 use crate::latency::{ErrorClass, Interval};
 
@@ -205,9 +206,9 @@ fn problem(outcome: &Outcome) -> Option<String> {
         .then(|| format!("{case}: the lab was up late, so it was loaded for less than its minute"))
 }
 
-/// The outcomes for programs.
-pub fn json(outcomes: &[Outcome]) -> Value {
-    json_value!({ "cases": outcomes })
+/// The outcomes and their circumstances for programs.
+pub fn json(measured: &Measured) -> Value {
+    json_value!({ "circumstances": measured.origin, "cases": measured.outcomes })
 }
 
 #[cfg(test)]

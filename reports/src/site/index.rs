@@ -1,0 +1,157 @@
+//! The first page: versions, trends, recorded runs.
+//!
+//! Owns what is said of a version in a few lines. Must not know files.
+
+use minijinja::value::Serde;
+use serde::Serialize;
+
+use super::{RUNS, Recorded, told_run};
+use crate::chart::trend::{self, Published};
+use crate::facts::Facts;
+use crate::format::{micros, number, times};
+use crate::page::{Figure, PageError, environment, figures, style};
+use crate::version::Version;
+use crate::version_page::{commits, kind_name};
+use crate::{setup, story};
+
+/// A figure in large letters.
+#[derive(Serialize)]
+struct Big {
+    value: String,
+    of: String,
+}
+
+/// A part of a version, in a line.
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    href: String,
+    kind: &'static str,
+    title: String,
+    verdict: &'static str,
+}
+
+/// A version.
+#[derive(Serialize)]
+struct Card<'a> {
+    name: &'a str,
+    date: &'a str,
+    commits: String,
+    figures: Vec<Big>,
+    parts: Vec<Line<'a>>,
+}
+
+/// A recorded run.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    href: String,
+    experiment: &'a str,
+    started: &'a str,
+    commit: &'a str,
+    verdict: &'static str,
+    finding: String,
+}
+
+#[derive(Serialize)]
+struct Values<'a> {
+    css: &'a str,
+    versions: Vec<Card<'a>>,
+    experiment: &'a str,
+    figures: &'a [Figure<'a>],
+    runs: Vec<Row<'a>>,
+}
+
+/// The page, complete in itself. Versions and runs come newest first.
+pub(super) fn html(versions: &[Version], recorded: &[Recorded]) -> Result<String, PageError> {
+    // One experiment makes the trend: that of the newest version.
+    let newest = versions.iter().find_map(|it| told_run(it, None));
+    let experiment = newest.map_or("", |facts| facts.record.experiment.as_str());
+    let runs = versions.iter().rev().filter_map(|version| {
+        Some(Published {
+            version: version.name(),
+            facts: told_run(version, Some(experiment))?,
+        })
+    });
+    let charts = trend::charts(&runs.collect::<Vec<_>>());
+    let figures = figures(&charts)?;
+    let css = style();
+    let values = Values {
+        css: &css,
+        versions: versions.iter().map(card).collect(),
+        experiment,
+        figures: &figures,
+        runs: recorded.iter().map(row).collect(),
+    };
+    let template = include_str!("../templates/site.html");
+    Ok(environment()?.render_named_str("site.html", template, Serde(values))?)
+}
+
+fn card(version: &Version) -> Card<'_> {
+    let parts = version.parts.iter().map(|part| Line {
+        name: &part.entry.name,
+        href: format!("{}/{}/index.html", version.name(), part.entry.name),
+        kind: kind_name(part.entry.kind),
+        title: part.content.title(),
+        verdict: part.content.verdict().kind,
+    });
+    Card {
+        name: version.name(),
+        date: version.date(),
+        commits: commits(version),
+        figures: told_run(version, None).map(big).unwrap_or_default(),
+        parts: parts.collect(),
+    }
+}
+
+/// What is remembered of a run.
+fn big(facts: &Facts) -> Vec<Big> {
+    let Some(cast) = story::cast(facts) else {
+        return Vec::new();
+    };
+    let (ours, theirs) = (cast.subject.summary(), cast.slow.summary());
+    let (name, slow) = (cast.subject.name(), cast.slow.name());
+    let ratio = theirs.latency_us.p50 as f64 / ours.latency_us.p50.max(1) as f64;
+    let mut found = vec![
+        Big {
+            value: micros(ours.latency_us.p50 as f64),
+            of: format!(
+                "median of {name}, {} of {slow}",
+                micros(theirs.latency_us.p50 as f64)
+            ),
+        },
+        Big {
+            value: micros(ours.latency_us.p99 as f64),
+            of: format!(
+                "p99 of {name}, {} of {slow}",
+                micros(theirs.latency_us.p99 as f64)
+            ),
+        },
+        Big {
+            value: times(ratio),
+            of: format!("the median of {slow} over that of {name}"),
+        },
+    ];
+    found.extend(ours.backend_calls_per_1000.map(|calls| Big {
+        value: number(calls),
+        of: format!("backend calls per 1,000 requests of {name}"),
+    }));
+    found
+}
+
+fn row(recorded: &Recorded) -> Row<'_> {
+    let record = &recorded.facts.record;
+    Row {
+        id: &record.id,
+        href: format!("{RUNS}/{}/index.html", record.id),
+        experiment: &record.experiment,
+        started: record.started_at.get(..16).unwrap_or(&record.started_at),
+        commit: &record.commit,
+        verdict: match setup::verdict(&recorded.facts).kind {
+            "valid" => "valid",
+            "partial" => "ended early",
+            _ => "not valid",
+        },
+        finding: story::headline(&recorded.facts).first,
+    }
+}
