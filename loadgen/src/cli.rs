@@ -3,6 +3,7 @@
 //! Owns names, defaults and help texts. Must not know how a command is carried out.
 
 pub mod duet;
+mod load;
 mod repeat;
 
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use lab::cli::ServerCommand;
 use lab::runtime::RuntimeKind;
 
+pub use self::load::LoadArgs;
 pub use self::repeat::headline_command;
-use crate::profile::{HEADLINE, Overrides, QUICK};
+use crate::profile::{HEADLINE, QUICK};
 use crate::quota::{Choices, Mode};
 
 const ABOUT: &str = "Honest load on Envoy, with and without the authorization cache";
@@ -28,6 +30,7 @@ Examples:
   loadgen                                 the headline experiment, a few minutes
   loadgen --quick                         the same in under a minute of load
   loadgen run cache --profile spike       one scenario under another profile
+  loadgen run cache --profile articles-latency --scale 0.1   the same profile, ten times shorter
   loadgen run my-scenario.toml --rate 500 a scenario and plugin of your own
   loadgen attach http://localhost:8080 --rate 200 --duration 30s
   loadgen quota                           how exact limits are kept, per mode
@@ -54,6 +57,9 @@ pub struct Cli {
     /// The headline experiment in under a minute of load.
     #[arg(long)]
     pub quick: bool,
+    /// Multiply every duration of the headline experiment by this; rates stay.
+    #[arg(long, value_name = "X")]
+    pub scale: Option<f64>,
     /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -203,26 +209,6 @@ impl QuotaArgs {
     }
 }
 
-/// How load arrives.
-#[derive(Args, Clone, Debug)]
-pub struct LoadArgs {
-    /// Name from `loadgen list` or file of the profile [default: headline, for attach steady].
-    #[arg(long, value_name = "PROFILE")]
-    pub profile: Option<String>,
-    /// Highest rate in requests per second; the profile's other rates keep their proportion.
-    #[arg(long, value_name = "R")]
-    pub rate: Option<f64>,
-    /// Length of the measured part, like 30s or 2m; phases keep their proportion.
-    #[arg(long, value_name = "D", value_parser = duration)]
-    pub duration: Option<Duration>,
-    /// Seed of arrivals and mix, instead of the profile's.
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Threads of the generator, instead of the profile's.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub threads: Option<u32>,
-}
-
 /// Where the lab's parts run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Runtime {
@@ -266,18 +252,6 @@ fn command() -> clap::Command {
         command = command.mut_subcommand(name, |server| server.hide(true));
     }
     command
-}
-
-impl LoadArgs {
-    /// The figures that replace the profile's.
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
-            rate: self.rate,
-            duration: self.duration,
-            seed: self.seed,
-            threads: self.threads,
-        }
-    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -12,7 +12,7 @@ use loadgen::cli::{
 use loadgen::duet::command::{self as duet, End};
 use loadgen::experiment::{self, Experiment};
 use loadgen::interrupt::{self, Interrupts};
-use loadgen::profile::{HEADLINE, Profile};
+use loadgen::profile::{HEADLINE, Overrides, Profile};
 use loadgen::progress::Progress;
 use loadgen::recording::{Circumstances, Finished, default_out};
 use loadgen::{attach, profile, quota, table};
@@ -93,7 +93,16 @@ async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
             End::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
         };
     }
-    let headline_profile = cli.headline_profile();
+    if cli.scale.is_some() && cli.command.is_some() {
+        anyhow::bail!(
+            "`--scale` before a command belongs to the headline experiment; put it after `run` or `attach`"
+        );
+    }
+    let headline = Headline {
+        profile: cli.headline_profile(),
+        is_quick: cli.quick,
+        scale: cli.scale,
+    };
     let finished = match cli.command {
         Some(Command::Run(run)) => {
             let experiment = single(run, &cli.output)?;
@@ -103,7 +112,7 @@ async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
             attach::run(attached(attach, &cli.output)?, &interrupts.end, &progress).await?
         }
         _ => {
-            let experiment = headline(headline_profile, cli.quick, &cli.output)?;
+            let experiment = headline.experiment(&cli.output)?;
             experiment::run(experiment, &interrupts.end, &progress).await?
         }
     };
@@ -171,24 +180,36 @@ fn check_json(output: &OutputArgs) -> Result<()> {
     Ok(())
 }
 
-fn headline(profile: &str, is_quick: bool, output: &OutputArgs) -> Result<Experiment> {
-    let profile = Profile::find(profile)?;
-    let scenarios: Result<Vec<_>, _> = ["passthrough", "authrep", "cache"]
-        .into_iter()
-        .map(Scenario::find)
-        .collect();
-    Ok(Experiment {
-        circumstances: circumstances(
-            profile.name.clone(),
-            headline_command(is_quick),
-            profile,
-            output,
-        )?,
-        scenarios: scenarios?,
-        runtime: lab::runtime::RuntimeKind::Process,
-        envoy_workers: None,
-        server_exe: server_exe()?,
-    })
+/// What was typed of the headline experiment.
+struct Headline {
+    profile: &'static str,
+    is_quick: bool,
+    scale: Option<f64>,
+}
+
+impl Headline {
+    fn experiment(&self, output: &OutputArgs) -> Result<Experiment> {
+        let profile = Profile::find(self.profile)?.with(Overrides {
+            scale: self.scale,
+            ..Overrides::default()
+        })?;
+        let scenarios: Result<Vec<_>, _> = ["passthrough", "authrep", "cache"]
+            .into_iter()
+            .map(Scenario::find)
+            .collect();
+        Ok(Experiment {
+            circumstances: circumstances(
+                profile.name.clone(),
+                headline_command(self.is_quick, self.scale),
+                profile,
+                output,
+            )?,
+            scenarios: scenarios?,
+            runtime: lab::runtime::RuntimeKind::Process,
+            envoy_workers: None,
+            server_exe: server_exe()?,
+        })
+    }
 }
 
 fn single(run: RunArgs, output: &OutputArgs) -> Result<Experiment> {

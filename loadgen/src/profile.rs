@@ -3,6 +3,8 @@
 //! Owns [`Profile`], the profiles that ship with the executable, and the overrides a person may
 //! type. Must not know what is loaded, when a request is really sent, or what it costs.
 
+mod error;
+mod load;
 mod overrides;
 mod text;
 
@@ -10,18 +12,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use thiserror::Error;
 
+pub use self::error::ProfileError;
+pub use self::load::{Arrival, Load, Segment, Until};
 pub use self::overrides::Overrides;
 
 /// Profiles in the order in which `list` shows them.
-const EMBEDDED: [(&str, &str); 12] = [
+const EMBEDDED: [(&str, &str); 13] = [
     ("headline", include_str!("../profiles/headline.toml")),
     ("quick", include_str!("../profiles/quick.toml")),
     ("steady", include_str!("../profiles/steady.toml")),
     ("spike", include_str!("../profiles/spike.toml")),
     ("ramp", include_str!("../profiles/ramp.toml")),
     ("step", include_str!("../profiles/step.toml")),
+    ("soak", include_str!("../profiles/soak.toml")),
     ("closed", include_str!("../profiles/closed.toml")),
     ("first-wave", include_str!("../profiles/first-wave.toml")),
     ("random-keys", include_str!("../profiles/random-keys.toml")),
@@ -54,6 +58,9 @@ pub struct Profile {
     /// The mode with its figures.
     #[serde(flatten)]
     pub load: Load,
+    /// By what `--scale` multiplied every duration, and the requests of a closed loop; 1 if nothing
+    /// did. The other fields are as they came out.
+    pub scale: f64,
     /// Seconds of load before the measured part. Whole seconds, because histograms are kept per
     /// second and the measured part has to begin with one.
     pub warm_up_s: u32,
@@ -66,110 +73,6 @@ pub struct Profile {
     /// When a request without an answer counts as failed.
     #[serde(rename = "timeout_s", serialize_with = "as_seconds")]
     pub timeout: Duration,
-}
-
-/// Open or closed loop.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "mode", rename_all = "snake_case")]
-pub enum Load {
-    /// Send times come from a schedule, whatever the answers do.
-    Open {
-        /// Distances between arrivals.
-        arrival: Arrival,
-        /// The measured part, one stretch after the other; never empty.
-        segments: Vec<Segment>,
-    },
-    /// A fixed number of users, each sending as soon as its answer has come.
-    Closed {
-        /// Users.
-        users: u32,
-        /// When to stop.
-        until: Until,
-    },
-}
-
-/// Distances between the arrivals of an open loop.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrival {
-    /// Equal distances at a constant rate.
-    Constant,
-    /// Independent arrivals: exponential distances.
-    Poisson,
-}
-
-/// The end of the measured part of a closed loop.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Until {
-    /// After a time in seconds.
-    DurationS(f64),
-    /// After so many requests.
-    Requests(u64),
-}
-
-/// A stretch of an open loop during which the rate is a straight line.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Segment {
-    /// Length in seconds, more than 0.
-    pub duration_s: f64,
-    /// Requests per second at its start.
-    pub from_rps: f64,
-    /// Requests per second at its end.
-    pub to_rps: f64,
-}
-
-/// Why a profile cannot be used. Each message is a paragraph that names the profile, the place
-/// in it and what is expected there.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ProfileError {
-    /// No such name, and no such file.
-    #[error("no profile `{name}`: expected one of {known}, or the path of a TOML file")]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// Names of the embedded profiles.
-        known: String,
-    },
-    /// A file that cannot be read.
-    #[error("profile `{path}` cannot be read")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Text that is not TOML, an unknown field, or a value of the wrong type.
-    #[error("profile `{origin}`, line {line}: {message}")]
-    Syntax {
-        /// File or name.
-        origin: String,
-        /// Line of the text, from 1.
-        line: usize,
-        /// What is expected there.
-        message: String,
-    },
-    /// A value that is well-formed but cannot be meant.
-    #[error("profile `{origin}`, field `{field}`: {expected}")]
-    Field {
-        /// File or name.
-        origin: String,
-        /// Path of the field, for example `phases[1].rate`.
-        field: String,
-        /// What is expected, with the offending value.
-        expected: String,
-    },
-    /// An override that the profile has no place for.
-    #[error("`{option}` does not fit profile `{name}`: {expected}")]
-    Override {
-        /// The option as it is typed.
-        option: &'static str,
-        /// The profile.
-        name: String,
-        /// What is expected.
-        expected: &'static str,
-    },
 }
 
 /// Name and description of every embedded profile.

@@ -315,6 +315,7 @@ impl Bench<'_> {
                     to_rps: rate,
                 }],
             },
+            scale: 1.0,
             warm_up_s: 0,
             seed: self.experiment.seed,
             threads: 1,

@@ -51,7 +51,7 @@ impl Schedule {
                 segment: *segment,
             });
             time_s += segment.duration_s;
-            count += segment.area();
+            count += segment.requests();
         }
         let process = match arrival {
             Arrival::Constant => UnitProcess::Constant { next: 0 },
@@ -126,8 +126,8 @@ impl UnitProcess {
 }
 
 impl Segment {
-    /// Requests of the whole segment.
-    fn area(&self) -> f64 {
+    /// Requests to expect in the whole segment: the area under its line.
+    pub fn requests(&self) -> f64 {
         self.duration_s * (self.from_rps + self.to_rps) / 2.0
     }
 

@@ -140,6 +140,42 @@ fn attach_loads_a_target_and_leaves_a_run_that_can_be_read_back() {
 }
 
 #[test]
+fn a_scaled_profile_is_recorded_as_it_was_run() {
+    let server = Server::start(Behaviour::default());
+    let folder = folder();
+    let output = loadgen(
+        folder.path(),
+        &[
+            "attach",
+            &server.url(),
+            "--profile",
+            "articles-regular",
+            "--scale",
+            "0.0005",
+            "--no-report",
+            "--out",
+            "runs",
+        ],
+    );
+    assert!(
+        matches!(output.status.code(), Some(0 | 2)),
+        "{}",
+        text(&output.stderr)
+    );
+    let runs = entries(&folder.path().join("runs"));
+    let run = results::load(&folder.path().join("runs").join(&runs[0])).expect("readable");
+    assert_eq!(server.served(), 500);
+    assert_eq!(run.record.scenarios[0].summary.requests, 500);
+    assert_eq!(run.record.profile["scale"], 0.0005);
+    assert_eq!(run.record.profile["until"]["requests"], 500);
+    assert!(
+        run.record.command.contains("--scale 0.0005"),
+        "{}",
+        run.record.command
+    );
+}
+
+#[test]
 fn errors_name_the_thing_and_the_remedy_and_leave_nothing_behind() {
     #[track_caller]
     fn check(arguments: &[&str], parts: &[&str]) {
@@ -183,6 +219,18 @@ fn errors_name_the_thing_and_the_remedy_and_leave_nothing_behind() {
     check(
         &["run", "cache", "--duration", "soon"],
         &["--duration", "30s"],
+    );
+    check(
+        &["run", "cache", "--scale", "0"],
+        &["--scale", "headline", "above 0 and at most 1000"],
+    );
+    check(
+        &["run", "cache", "--scale", "0.5", "--duration", "10s"],
+        &["--scale", "--duration", "cannot be used with"],
+    );
+    check(
+        &["--scale", "0.5", "run", "cache"],
+        &["--scale", "after `run` or `attach`"],
     );
     check(
         &["--json", "no/such/folder.json"],

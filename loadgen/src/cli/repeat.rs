@@ -16,6 +16,9 @@ impl LoadArgs {
                 .replace(' ', "");
             words.extend(["--duration".to_owned(), duration]);
         }
+        if let Some(scale) = self.scale {
+            words.extend(["--scale".to_owned(), scale.to_string()]);
+        }
         if let Some(threads) = self.threads {
             words.extend(["--threads".to_owned(), threads.to_string()]);
         }
@@ -93,8 +96,15 @@ impl AttachArgs {
 }
 
 /// The command of the headline experiment.
-pub fn headline_command(quick: bool) -> String {
-    repeat(if quick { &["--quick"] } else { &[] })
+pub fn headline_command(quick: bool, scale: Option<f64>) -> String {
+    let mut words = Vec::new();
+    if quick {
+        words.push("--quick".to_owned());
+    }
+    if let Some(scale) = scale {
+        words.extend(["--scale".to_owned(), scale.to_string()]);
+    }
+    repeat(&words)
 }
 
 fn repeat(words: &[impl AsRef<str>]) -> String {
@@ -183,9 +193,12 @@ mod tests {
              --load 0.9,3 --uneven 0.7 --report-lag 1s --seed 1"
         );
         assert_eq!(
-            headline_command(true),
-            "cargo run --release -p loadgen -- --quick"
+            headline_command(true, Some(0.5)),
+            "cargo run --release -p loadgen -- --quick --scale 0.5"
         );
-        assert_eq!(headline_command(false), "cargo run --release -p loadgen");
+        assert_eq!(
+            headline_command(false, None),
+            "cargo run --release -p loadgen"
+        );
     }
 }

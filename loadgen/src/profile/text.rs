@@ -114,6 +114,7 @@ fn validate(raw: RawProfile) -> Result<Profile, Complaint> {
         name: raw.name,
         description: raw.description,
         load,
+        scale: 1.0,
         seed: raw.seed,
         threads,
         connections,
