@@ -13,12 +13,14 @@ use tokio::net::TcpStream;
 
 use crate::drive::Plan;
 use crate::machine;
-use crate::measure::{MeasureError, measure};
+use crate::measure::MeasureError;
 use crate::mix::{Mix, MixError, Popularity};
 use crate::probe::NoProbe;
+use crate::profile::Load;
 use crate::progress::Progress;
 use crate::recording::{Circumstances, Finished, MeasuredScenario, Recording, RecordingError};
 use crate::requests::{Expect, PlainRequest, RequestError, Requests, parse_target};
+use crate::saturation;
 use crate::schedule_hash::schedule_sha256;
 use crate::stop::StopSignal;
 
@@ -57,7 +59,15 @@ pub enum AttachError {
         /// What the system says.
         reason: String,
     },
-    /// The mix of one request; cannot happen.
+    /// A warm-up that ends when the target says so.
+    #[error(
+        "profile `{profile}` warms up until the hit ratio is stable, and a target that is attached to does not tell its hits; expected a profile with a fixed `warm_up`, like \"10s\""
+    )]
+    NoHitRatio {
+        /// The profile.
+        profile: String,
+    },
+    /// The mix of one request, or a trace that names more than this one.
     #[error(transparent)]
     Mix(#[from] MixError),
     /// The load.
@@ -75,6 +85,11 @@ pub async fn run(
     stop: &StopSignal,
     progress: &Progress,
 ) -> Result<Option<Finished>, AttachError> {
+    if attach.circumstances.profile.warm_up_until.is_some() {
+        return Err(AttachError::NoHitRatio {
+            profile: attach.circumstances.profile.name,
+        });
+    }
     let target = parse_target(&attach.url)?;
     let path_and_query = attach
         .path
@@ -88,30 +103,35 @@ pub async fn run(
     };
     let described = describe(&target, &plain);
     let requests = Arc::new(Requests::single(target.as_str(), plain)?);
-    reach(&target).await?;
     let profile = attach.circumstances.profile.clone();
+    let part = attach.circumstances.part;
     let mix = Mix::new(profile.seed, 1, Popularity::Uniform, &[1.0], 0.0)?;
+    if let Load::Trace(trace) = &profile.load {
+        mix.check_named(trace.highest())?;
+    }
+    reach(&target).await?;
     let plan = Plan {
         profile,
         requests,
         mix,
         timer: PreciseTimer::start(),
     };
-    let schedule_sha256 = schedule_sha256(&plan.profile, &plan.mix);
+    let (profile, mix) = (plan.profile.clone(), plan.mix.clone());
     progress.step("looking at the machine");
     let busy_before = machine::busy_share().await;
     let mut recording = Recording::begin(attach.circumstances)?;
     let log = recording.second_log(NAME)?;
     progress.heading(NAME);
-    let Some(measured) = measure(plan, &NoProbe, log, stop, progress).await? else {
+    let loaded = saturation::run(plan, part, &NoProbe, log, stop, progress).await?;
+    let Some(loaded) = loaded else {
         return Ok(None);
     };
     recording.add(MeasuredScenario {
         name: NAME,
         description: "A target that was already there, loaded from outside.",
         scenario: described,
-        schedule_sha256,
-        measured: &measured,
+        schedule_sha256: schedule_sha256(&profile, &mix, loaded.found.as_ref()),
+        loaded: &loaded,
         totals: None,
         busy_before,
     })?;

@@ -33,6 +33,7 @@ Examples:
   loadgen run cache --profile articles-latency --scale 0.1   the same profile, ten times shorter
   loadgen run my-scenario.toml --rate 500 a scenario and plugin of your own
   loadgen attach http://localhost:8080 --rate 200 --duration 30s
+  loadgen attach http://localhost:8080 --shard 0/2   half of a load; --shard 1/2 is the other half
   loadgen quota                           how exact limits are kept, per mode
   loadgen duet hit-floor:passthrough hit-floor   two Envoys compared in turns
   loadgen list                            scenarios and profiles

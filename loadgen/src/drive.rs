@@ -27,6 +27,7 @@ use crate::drive::tickets::Tickets;
 use crate::drive::user::Shared;
 use crate::latency::{Interval, Recorder, second_of};
 use crate::mix::Mix;
+use crate::part::{Begin, Part};
 use crate::profile::Profile;
 use crate::requests::Requests;
 use crate::stop::StopSignal;
@@ -61,6 +62,14 @@ pub enum DriveError {
     /// Goose refused or failed.
     #[error("Goose ended with an error")]
     Goose(#[source] Box<goose::GooseError>),
+    /// The moment at which all parts of a load begin is over.
+    #[error(
+        "the load cannot begin at the given time, which was {late_ms} ms ago when it was ready; give all generators a later one"
+    )]
+    TooLate {
+        /// By how much, in milliseconds.
+        late_ms: u128,
+    },
     /// The thread is gone.
     #[error("the load generator's thread ended unexpectedly")]
     Thread,
@@ -81,22 +90,27 @@ pub struct Drive {
 impl Drive {
     /// Starts a load and returns once every user is there and the schedule has begun.
     pub async fn start(plan: Plan) -> Result<Self, DriveError> {
+        Self::start_part(plan, Part::default()).await
+    }
+
+    /// Starts a part of a load.
+    pub async fn start_part(plan: Plan, part: Part) -> Result<Self, DriveError> {
         let stop = StopSignal::default();
         let clocks = Arc::new(Mutex::new(ThreadClocks::default()));
-        let users = plan.profile.connections as usize;
+        let users = part.users(&plan.profile) as usize;
         let workers = plan.profile.threads as usize;
         let (open, mut opened) = watch::channel(None);
         let (close, closed) = watch::channel(false);
         let client = exchange::client(plan.profile.timeout).map_err(DriveError::Client)?;
         let shared = Arc::new(Shared {
-            tickets: Tickets::new(&plan.profile),
+            tickets: Tickets::new(&plan.profile, part),
             crew: crew::Crew::default(),
             recorder: Recorder::new(workers),
             requests: plan.requests,
             mix: plan.mix,
             timer: plan.timer,
             client,
-            gate: user::Gate::new(users, open, close),
+            gate: user::Gate::new(users, part.begins, open, close),
             stop: stop.clone(),
         });
         let attack = attack(&shared, users)?;
@@ -110,7 +124,7 @@ impl Drive {
             },
         };
         let started = started.ok_or(DriveError::Thread)?;
-        Ok(Self {
+        let drive = Self {
             shared,
             started,
             clocks,
@@ -119,7 +133,24 @@ impl Drive {
             finished,
             thread: Some(thread),
             ended: None,
-        })
+        };
+        match part.begins {
+            Begin::At(moment) if started > moment => Err(DriveError::TooLate {
+                late_ms: (started - moment).as_millis(),
+            }),
+            _ => Ok(drive),
+        }
+    }
+
+    /// Length of the load with warm-up, if it is known.
+    pub fn total(&self) -> Option<Duration> {
+        self.shared.tickets.total()
+    }
+
+    /// Ends a warm-up that lasts until something is so; returns the second at which the measured part
+    /// begins, one that has not begun yet unless the warm-up is over anyway.
+    pub fn begin_measuring(&self) -> u32 {
+        second_of(self.shared.tickets.begin_measuring(self.started.elapsed()))
     }
 
     /// The start of the load: every offset counts from here.

@@ -20,11 +20,13 @@ use thiserror::Error;
 use crate::drive::Plan;
 use crate::lab_probe::{LabProbe, totals};
 use crate::machine;
-use crate::measure::{MeasureError, Measured, measure};
+use crate::measure::MeasureError;
 use crate::mix::{Caller, Choice, Mix, MixError, Popularity};
+use crate::profile::Load;
 use crate::progress::Progress;
 use crate::recording::{Circumstances, Finished, MeasuredScenario, Recording, RecordingError};
 use crate::requests::{Expect, PlainRequest, RequestError, Requests};
+use crate::saturation::{self, Loaded};
 use crate::schedule_hash::schedule_sha256;
 use crate::stop::StopSignal;
 use crate::summary::Totals;
@@ -228,11 +230,11 @@ impl Bench<'_> {
         })?;
         let measured = self.load(&lab, recording, stop, progress).await;
         let ended = match measured {
-            Ok(Some((measured, schedule))) => {
+            Ok(Some((loaded, schedule))) => {
                 progress.step("waiting until all usage is reported");
                 self.drain(&lab, progress)
                     .await
-                    .map(|totals| Some((measured, schedule, totals)))
+                    .map(|totals| Some((loaded, schedule, totals)))
             }
             Ok(None) => Ok(None),
             Err(error) => Err(error),
@@ -240,7 +242,7 @@ impl Bench<'_> {
         if let Err(error) = lab.stop().await {
             progress.note(&format!("the lab did not stop cleanly: {error}"));
         }
-        let Some((measured, schedule_sha256, totals)) = ended? else {
+        let Some((loaded, schedule_sha256, totals)) = ended? else {
             recording.mark_partial();
             return Ok(());
         };
@@ -249,7 +251,7 @@ impl Bench<'_> {
             description: &self.scenario.description,
             scenario: serde_json::to_value(self.scenario).map_err(RecordingError::from)?,
             schedule_sha256,
-            measured: &measured,
+            loaded: &loaded,
             totals: Some(totals),
             busy_before,
         })?;
@@ -278,7 +280,7 @@ impl Bench<'_> {
         recording: &Recording,
         stop: &StopSignal,
         progress: &Progress,
-    ) -> Result<Option<(Measured, String)>, ExperimentError> {
+    ) -> Result<Option<(Loaded, String)>, ExperimentError> {
         let scenario = || self.scenario.name.clone();
         let profile = self.experiment.circumstances.profile.clone();
         let table = self.scenario.requests();
@@ -287,6 +289,13 @@ impl Bench<'_> {
                 scenario: scenario(),
                 source,
             })?;
+        if let Load::Trace(trace) = &profile.load {
+            mix.check_named(trace.highest())
+                .map_err(|source| ExperimentError::Mix {
+                    scenario: scenario(),
+                    source,
+                })?;
+        }
         let requests = requests(&lab.endpoint(Role::ENVOY), table).map_err(|source| {
             ExperimentError::Request {
                 scenario: scenario(),
@@ -299,15 +308,19 @@ impl Bench<'_> {
             mix,
             timer: self.timer.clone(),
         };
-        let schedule = schedule_sha256(&plan.profile, &plan.mix);
+        let (profile, mix) = (plan.profile.clone(), plan.mix.clone());
         let log = recording.second_log(&self.scenario.name)?;
-        measure(plan, &LabProbe { lab }, log, stop, progress)
+        let part = self.experiment.circumstances.part;
+        let loaded = saturation::run(plan, part, &LabProbe { lab }, log, stop, progress)
             .await
-            .map(|measured| measured.map(|measured| (measured, schedule)))
             .map_err(|source| ExperimentError::Measure {
                 scenario: scenario(),
                 source,
-            })
+            })?;
+        Ok(loaded.map(|loaded| {
+            let schedule = schedule_sha256(&profile, &mix, loaded.found.as_ref());
+            (loaded, schedule)
+        }))
     }
 
     /// Totals once all usage has arrived; if it does not arrive, totals that show it.

@@ -1,8 +1,8 @@
 //! Honest load: arrival schedules, request mixes, Goose, and the experiment from bring-up to report.
 //!
 //! Entries are [`experiment::run`] for scenarios on a lab of their own and [`attach::run`] for a
-//! target that is already there. Both put [`measure`] in the middle, which runs a [`drive`] and reads
-//! a [`probe`] once a second. [`duet`] compares two labs slice by slice with a client of its own. The pure parts are [`profile`], [`schedule`], [`mix`], [`latency`],
+//! target that is already there. Both put [`saturation::run`] in the middle, which runs one
+//! load ([`measure`]) or searches with several; a load runs a [`drive`] and reads a [`probe`] once a second. [`duet`] compares two labs slice by slice with a client of its own. The pure parts are [`profile`], [`schedule`], [`mix`], [`latency`],
 //! [`summary`], [`validity`] and [`table`].
 
 pub mod attach;
@@ -18,6 +18,8 @@ pub mod latency;
 pub mod machine;
 pub mod measure;
 pub mod mix;
+pub mod part;
+pub mod planned;
 pub mod probe;
 pub mod profile;
 pub mod progress;
@@ -25,9 +27,11 @@ pub mod provenance;
 pub mod quota;
 pub mod recording;
 pub mod requests;
+pub mod saturation;
 pub mod schedule;
 pub mod schedule_hash;
 pub mod second_log;
+pub mod stability;
 pub mod stop;
 pub mod summary;
 pub mod table;

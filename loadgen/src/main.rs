@@ -12,6 +12,7 @@ use loadgen::cli::{
 use loadgen::duet::command::{self as duet, End};
 use loadgen::experiment::{self, Experiment};
 use loadgen::interrupt::{self, Interrupts};
+use loadgen::part::Part;
 use loadgen::profile::{HEADLINE, Overrides, Profile};
 use loadgen::progress::Progress;
 use loadgen::recording::{Circumstances, Finished, default_out};
@@ -202,6 +203,7 @@ impl Headline {
                 profile.name.clone(),
                 headline_command(self.is_quick, self.scale),
                 profile,
+                Part::default(),
                 output,
             )?,
             scenarios: scenarios?,
@@ -217,7 +219,13 @@ fn single(run: RunArgs, output: &OutputArgs) -> Result<Experiment> {
     let (profile, name) = profile_of(&run.load, HEADLINE)?;
     let command = run.command(&name, profile.seed);
     Ok(Experiment {
-        circumstances: circumstances(scenario.name.clone(), command, profile, output)?,
+        circumstances: circumstances(
+            scenario.name.clone(),
+            command,
+            profile,
+            run.load.part().map_err(anyhow::Error::msg)?,
+            output,
+        )?,
         scenarios: vec![scenario],
         runtime: run.runtime.into(),
         envoy_workers: run.workers,
@@ -229,7 +237,13 @@ fn attached(attach: AttachArgs, output: &OutputArgs) -> Result<attach::Attach> {
     let (profile, name) = profile_of(&attach.load, "steady")?;
     let command = attach.command(&name, profile.seed);
     Ok(attach::Attach {
-        circumstances: circumstances(attach::NAME.to_owned(), command, profile, output)?,
+        circumstances: circumstances(
+            attach::NAME.to_owned(),
+            command,
+            profile,
+            attach.load.part().map_err(anyhow::Error::msg)?,
+            output,
+        )?,
         url: attach.url,
         path: attach.path,
         headers: attach.headers,
@@ -245,8 +259,10 @@ fn circumstances(
     experiment: String,
     command: String,
     profile: Profile,
+    part: Part,
     output: &OutputArgs,
 ) -> Result<Circumstances> {
+    part.check(&profile)?;
     let root = match lab::workspace::root() {
         Ok(root) => root,
         // Attaching to a target needs no clone, only a place for its results.
@@ -257,6 +273,7 @@ fn circumstances(
         experiment,
         command,
         profile,
+        part,
         root,
         out,
     })
@@ -275,6 +292,9 @@ fn list() {
     };
     show("Scenarios", lab::scenario::names());
     show("Profiles", profile::names());
+    println!(
+        "A profile of your own is a TOML file; docs/BENCHMARKING.md, section Profiles, has every field."
+    );
 }
 
 fn publish(finished: &Finished, output: &OutputArgs, interrupts: &Interrupts) -> Result<ExitCode> {

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use crate::drive::{Drive, DriveError, Plan};
-use crate::latency::Interval;
+use crate::latency::{Interval, second_of};
 use crate::machine::ProcessorTimes;
+use crate::part::{Begin, Part};
 use crate::probe::{Probe, Reading};
 use crate::profile::Profile;
 use crate::progress::{LiveLoad, Progress};
 use crate::second_log::{SecondLog, SecondLogError};
+use crate::stability::Stability;
 use crate::stop::StopSignal;
 
 /// How often complete seconds are collected and the display is refreshed.
@@ -38,6 +40,16 @@ pub struct Measured {
     pub interval: Interval,
     /// Requests sent during warm-up.
     pub warm_up_sent: u64,
+    /// How long the warm-up took, in seconds.
+    pub warm_up_s: u32,
+    /// Whether a warm-up that was to last until the hit ratio is stable ended without that.
+    pub is_unstable: bool,
+    /// The first intended start of the scenario.
+    pub started: Instant,
+    /// Second of the scenario at which the measured part begins.
+    pub begins_at_s: u32,
+    /// Second of the scenario at which it ends as scheduled, or was ended.
+    pub ends_at_s: f64,
     /// Length of the measured part as scheduled, or until the load was ended early, in seconds.
     pub scheduled_s: f64,
     /// From the start of the measured part to its last answer, in seconds; at least
@@ -80,21 +92,38 @@ impl Moment {
 /// anything was measured.
 pub async fn measure(
     plan: Plan,
+    part: Part,
     probe: &impl Probe,
-    log: SecondLog,
+    log: &mut SecondLog,
     stop: &StopSignal,
     progress: &Progress,
 ) -> Result<Option<Measured>, MeasureError> {
     let profile = plan.profile.clone();
-    let drive = Drive::start(plan).await?;
+    let drive = Drive::start_part(plan, part).await?;
+    let origin = match part.begins {
+        Begin::WholeSecondAfter(origin) => origin,
+        Begin::Soon | Begin::At(_) => drive.started(),
+    };
+    // Whole, because the load begins a whole number of seconds after its origin.
+    let begins_at_s = second_of(drive.started().saturating_duration_since(origin));
+    log.begins_at(begins_at_s);
+    let until = profile.warm_up_until;
+    let gathered = Gathered {
+        warm_up_s: until.is_none().then_some(profile.warm_up_s),
+        live: LiveLoad::new(profile.warm_up_s, until.is_some(), profile.measured_s()),
+        log,
+        warm_up_sent: 0,
+        interval: Interval::default(),
+    };
+    if until.is_none() {
+        gathered.log.ends_at(drive.total());
+    }
     let watch = Watch {
-        gathered: Gathered {
-            warm_up_s: profile.warm_up_s,
-            live: LiveLoad::new(profile.warm_up_s, profile.measured_s()),
-            log,
-            warm_up_sent: 0,
-            interval: Interval::default(),
-        },
+        gathered,
+        origin,
+        begins_at_s,
+        stability: until.map(Stability::new),
+        is_unstable: false,
         latest: None,
         measuring_from: None,
         failed: 0,
@@ -110,7 +139,11 @@ struct Watch<'a, P> {
     profile: Profile,
     drive: Drive,
     probe: &'a P,
-    gathered: Gathered,
+    gathered: Gathered<'a>,
+    origin: Instant,
+    begins_at_s: u32,
+    stability: Option<Stability>,
+    is_unstable: bool,
     progress: &'a Progress,
     latest: Option<Moment>,
     measuring_from: Option<Moment>,
@@ -118,19 +151,20 @@ struct Watch<'a, P> {
 }
 
 /// What the generator's seconds add up to.
-struct Gathered {
-    warm_up_s: u32,
+struct Gathered<'a> {
+    /// Absent until it is known.
+    warm_up_s: Option<u32>,
     live: LiveLoad,
-    log: SecondLog,
+    log: &'a mut SecondLog,
     warm_up_sent: u64,
     interval: Interval,
 }
 
-impl Gathered {
+impl Gathered<'_> {
     fn take(&mut self, second: u32, interval: &Interval) -> Result<(), MeasureError> {
         self.log.load(second, interval)?;
         self.live.add_interval(second, interval);
-        if second < self.warm_up_s {
+        if self.warm_up_s.is_none_or(|warm_up_s| second < warm_up_s) {
             self.warm_up_sent += interval.sent;
         } else {
             self.interval.absorb(interval);
@@ -188,15 +222,34 @@ impl<P: Probe> Watch<'_, P> {
                 .log
                 .reading(second.saturating_sub(1), &change, generator)?;
             self.gathered.live.add_reading(&change);
+            self.watch_warm_up(second, &change);
         }
-        if second == self.profile.warm_up_s {
+        if self.gathered.warm_up_s == Some(second) {
             self.measuring_from = Some(moment);
-            if self.probe.measuring_begins().await.is_err() {
+            // Once in a scenario, not again for each step of a search.
+            if self.begins_at_s == 0 && self.probe.measuring_begins().await.is_err() {
                 self.failed += 1;
             }
         }
         self.latest = Some(moment);
         Ok(())
+    }
+
+    /// Ends the warm-up if the hit ratio has become stable in the second before `second`, or if there is
+    /// no time left for it to.
+    fn watch_warm_up(&mut self, second: u32, change: &Reading) {
+        let Some(stability) = &mut self.stability else {
+            return;
+        };
+        let is_stable = stability.add_second(change.counters.unwrap_or_default());
+        if is_stable || second + 1 >= self.profile.warm_up_s {
+            let from = self.drive.begin_measuring();
+            self.is_unstable = !is_stable;
+            self.stability = None;
+            self.gathered.warm_up_s = Some(from);
+            self.gathered.live.measures_from(from);
+            self.gathered.log.ends_at(self.drive.total());
+        }
     }
 
     fn refresh(&mut self, elapsed: Duration) -> Result<(), MeasureError> {
@@ -213,19 +266,20 @@ impl<P: Probe> Watch<'_, P> {
             gathered.take(second, &interval)?;
         }
         let Gathered {
-            log,
             interval,
             warm_up_sent,
+            warm_up_s,
             ..
         } = gathered;
-        log.finish()?;
-        let (Some(from), Some(to)) = (self.measuring_from, self.latest) else {
+        let (Some(from), Some(to), Some(warm_up_seconds)) =
+            (self.measuring_from, self.latest, warm_up_s)
+        else {
             return Ok(None);
         };
         if interval.sent == 0 && ended_early.is_some() {
             return Ok(None);
         }
-        let warm_up_s = f64::from(self.profile.warm_up_s);
+        let warm_up_s = f64::from(warm_up_seconds);
         let answered_s = interval.last_end.as_secs_f64() - warm_up_s;
         let scheduled_s = match ended_early {
             Some(at) => at.as_secs_f64() - warm_up_s,
@@ -235,6 +289,11 @@ impl<P: Probe> Watch<'_, P> {
         let available_s = (to.at - from.at).as_secs_f64() * f64::from(self.profile.threads);
         Ok(Some(Measured {
             warm_up_sent,
+            warm_up_s: warm_up_seconds,
+            started: self.origin,
+            begins_at_s: self.begins_at_s + warm_up_seconds,
+            ends_at_s: f64::from(self.begins_at_s) + warm_up_s + scheduled_s,
+            is_unstable: self.is_unstable,
             scheduled_s,
             answered_s: answered_s.max(scheduled_s),
             change: to.target.since(&from.target),

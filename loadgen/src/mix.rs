@@ -6,6 +6,11 @@
 
 use thiserror::Error;
 
+use crate::profile::Named;
+
+/// The lane of draws for what users think, beside those of [`Draw`].
+pub const THINK_TIME: u64 = 4;
+
 /// How requests are spread over the applications.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Popularity {
@@ -43,6 +48,18 @@ pub enum MixError {
     /// Nobody to ask, or nothing to ask for.
     #[error("a request mix needs at least one application and one endpoint")]
     Empty,
+    /// A trace asks for something that the scenario does not have.
+    #[error(
+        "the trace names {what} {index}, expected an index below {count}, as many as there are"
+    )]
+    NotThere {
+        /// Application or endpoint.
+        what: &'static str,
+        /// The highest index in the trace.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A weight, share or exponent out of range.
     #[error("{what} of a request mix is {value}, expected {expected}")]
     OutOfRange {
@@ -92,6 +109,32 @@ impl Mix {
             endpoints: Shares::weighted(endpoint_weights.iter().copied()),
             unknown_share,
         })
+    }
+
+    /// What request number `n` asks for, of which a trace may name a part.
+    pub fn choose_named(&self, n: u64, named: Named) -> Choice {
+        let drawn = self.choose(n);
+        Choice {
+            caller: named.application.map_or(drawn.caller, Caller::Application),
+            endpoint: named.endpoint.unwrap_or(drawn.endpoint),
+        }
+    }
+
+    /// Whether there is everything that a trace names.
+    pub fn check_named(&self, highest: Named) -> Result<(), MixError> {
+        for (what, named, count) in [
+            (
+                "application",
+                highest.application,
+                self.applications.count(),
+            ),
+            ("endpoint", highest.endpoint, self.endpoints.count()),
+        ] {
+            if let Some(index) = named.filter(|index| *index >= count) {
+                return Err(MixError::NotThere { what, index, count });
+            }
+        }
+        Ok(())
     }
 
     /// What request number `n` asks for.
@@ -151,13 +194,21 @@ pub struct Draw {
 impl Draw {
     /// The draw of request number `n`.
     pub fn of(seed: u64, n: u64) -> Self {
-        let word = |lane: u64| split_mix(split_mix(seed ^ lane.rotate_left(56)).wrapping_add(n));
         Self {
-            application: word(1),
-            endpoint: word(2),
-            unknown: word(3),
+            application: word(seed, 1, n),
+            endpoint: word(seed, 2, n),
+            unknown: word(seed, 3, n),
         }
     }
+}
+
+/// A number from 0 up to, not including, 1 for request number `n`, independent of other lanes.
+pub fn uniform(seed: u64, lane: u64, n: u64) -> f64 {
+    unit(word(seed, lane, n))
+}
+
+fn word(seed: u64, lane: u64, n: u64) -> u64 {
+    split_mix(split_mix(seed ^ lane.rotate_left(56)).wrapping_add(n))
 }
 
 /// SplitMix64: one step of the generator whose state is `at`, good enough to decorrelate
@@ -195,6 +246,13 @@ impl Shares {
             *share /= sum;
         }
         Self::Cumulative(cumulative)
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Shares::Uniform(count) => *count,
+            Shares::Cumulative(shares) => shares.len(),
+        }
     }
 
     fn at(&self, unit: f64) -> usize {
@@ -266,6 +324,30 @@ mod tests {
             .filter(|n| mix.choose(*n).endpoint == 0)
             .count();
         assert!((74_000..76_000).contains(&first), "{first}");
+    }
+
+    #[test]
+    fn what_a_trace_names_replaces_what_is_drawn() {
+        let mix = Mix::new(4, 10, Popularity::Uniform, &[3.0, 1.0], 0.5).expect("valid");
+        let named = |application, endpoint| Named {
+            application,
+            endpoint,
+        };
+        for n in 0..100 {
+            let drawn = mix.choose(n);
+            assert_eq!(mix.choose_named(n, Named::default()), drawn);
+            let both = mix.choose_named(n, named(Some(7), Some(1)));
+            assert_eq!((both.caller, both.endpoint), (Caller::Application(7), 1));
+            assert_eq!(
+                mix.choose_named(n, named(None, Some(1))).caller,
+                drawn.caller
+            );
+        }
+        assert_eq!(mix.check_named(named(Some(9), Some(1))), Ok(()));
+        let error = mix.check_named(named(Some(10), None)).expect_err("ten");
+        assert!(error.to_string().contains("application 10"), "{error}");
+        let error = mix.check_named(named(None, Some(2))).expect_err("two");
+        assert!(error.to_string().contains("endpoint 2"), "{error}");
     }
 
     #[test]

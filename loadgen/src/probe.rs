@@ -76,6 +76,17 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// What happened in this time and a later one together. Memory is that of the later moment.
+    pub fn plus(&self, later: &Reading) -> Reading {
+        Reading {
+            counters: both(self.counters, later.counters, Counters::plus),
+            envoy: both(self.envoy, later.envoy, ProcessTimes::plus),
+            backend: both(self.backend, later.backend, ProcessTimes::plus),
+        }
+    }
+}
+
 fn both<T>(now: Option<T>, then: Option<T>, since: impl Fn(T, T) -> T) -> Option<T> {
     Some(since(now?, then?))
 }
@@ -91,7 +102,25 @@ impl Counters {
     }
 }
 
+impl Counters {
+    fn plus(self, later: Self) -> Self {
+        Self {
+            hits: self.hits + later.hits,
+            misses: self.misses + later.misses,
+            denied: self.denied + later.denied,
+            backend_calls: self.backend_calls + later.backend_calls,
+        }
+    }
+}
+
 impl ProcessTimes {
+    fn plus(self, later: Self) -> Self {
+        Self {
+            cpu: self.cpu + later.cpu,
+            rss_bytes: later.rss_bytes,
+        }
+    }
+
     fn since(self, then: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(then.cpu),

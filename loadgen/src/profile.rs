@@ -6,7 +6,10 @@
 mod error;
 mod load;
 mod overrides;
+mod search;
 mod text;
+mod trace;
+mod warm_up;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,18 +17,22 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::error::ProfileError;
-pub use self::load::{Arrival, Load, Segment, Until};
+pub use self::load::{Arrival, Load, Saturation, Segment, ThinkTime, Until};
 pub use self::overrides::Overrides;
+pub use self::trace::{Named, Trace};
+pub use self::warm_up::UntilStable;
 
 /// Profiles in the order in which `list` shows them.
-const EMBEDDED: [(&str, &str); 13] = [
+const EMBEDDED: [(&str, &str); 15] = [
     ("headline", include_str!("../profiles/headline.toml")),
     ("quick", include_str!("../profiles/quick.toml")),
     ("steady", include_str!("../profiles/steady.toml")),
     ("spike", include_str!("../profiles/spike.toml")),
     ("ramp", include_str!("../profiles/ramp.toml")),
     ("step", include_str!("../profiles/step.toml")),
+    ("saturation", include_str!("../profiles/saturation.toml")),
     ("soak", include_str!("../profiles/soak.toml")),
+    ("trace", include_str!("../profiles/trace.toml")),
     ("closed", include_str!("../profiles/closed.toml")),
     ("first-wave", include_str!("../profiles/first-wave.toml")),
     ("random-keys", include_str!("../profiles/random-keys.toml")),
@@ -42,6 +49,9 @@ const EMBEDDED: [(&str, &str); 13] = [
         include_str!("../profiles/articles-spike.toml"),
     ),
 ];
+
+/// Traces of embedded profiles, by the name of the file.
+const EMBEDDED_TRACES: [(&str, &str); 1] = [("trace.csv", include_str!("../profiles/trace.csv"))];
 
 /// The profile of the headline experiment.
 pub const HEADLINE: &str = "headline";
@@ -61,9 +71,12 @@ pub struct Profile {
     /// By what `--scale` multiplied every duration, and the requests of a closed loop; 1 if nothing
     /// did. The other fields are as they came out.
     pub scale: f64,
-    /// Seconds of load before the measured part. Whole seconds, because histograms are kept per
-    /// second and the measured part has to begin with one.
+    /// Seconds of load before the measured part, the most if it depends on `warm_up_until`. Whole
+    /// seconds, because histograms are kept per second and the measured part has to begin with one.
     pub warm_up_s: u32,
+    /// What ends the warm-up before that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_up_until: Option<UntilStable>,
     /// Seed of arrivals and mix.
     pub seed: u64,
     /// Threads of the generator.
@@ -116,6 +129,7 @@ impl Profile {
     pub fn measured_s(&self) -> Option<f64> {
         match &self.load {
             Load::Open { segments, .. } => Some(segments.iter().map(|s| s.duration_s).sum()),
+            Load::Trace(trace) => Some(trace.length_s),
             Load::Closed {
                 until: Until::DurationS(seconds),
                 ..
@@ -123,19 +137,14 @@ impl Profile {
             Load::Closed {
                 until: Until::Requests(_),
                 ..
-            } => None,
+            }
+            | Load::Saturation(_) => None,
         }
     }
 
     /// The highest rate of an open loop; 0 for a closed one.
     pub fn peak_rps(&self) -> f64 {
-        match &self.load {
-            Load::Open { segments, .. } => segments
-                .iter()
-                .map(|s| s.from_rps.max(s.to_rps))
-                .fold(0.0, f64::max),
-            Load::Closed { .. } => 0.0,
-        }
+        self.load.peak_rps()
     }
 
     /// The whole open loop, warm-up included: it runs at the rate with which measuring starts.
@@ -157,9 +166,19 @@ impl Profile {
     }
 }
 
+/// The trace that the profile of this origin, a file or an embedded name, calls `file`.
+fn trace_of(origin: &str, file: &str) -> Result<Trace, ProfileError> {
+    let is_embedded = EMBEDDED.iter().any(|(name, _)| *name == origin);
+    let embedded = EMBEDDED_TRACES.iter().find(|(name, _)| *name == file);
+    if let Some((name, text)) = embedded.filter(|_| is_embedded) {
+        return Trace::parse(name, file, results::digest::of(text), text.as_bytes());
+    }
+    Trace::read(Path::new(origin), file)
+}
+
 /// Requests in flight that an open loop allows for by default: as many as arrive in a second, so
 /// that a target that stands still for most of a second does not hold an arrival back.
-fn default_connections(peak_rps: f64) -> u32 {
+pub fn default_connections(peak_rps: f64) -> u32 {
     const FEWEST: f64 = 64.0;
     const MOST: f64 = 10_000.0;
     // In range by the clamp.
@@ -269,6 +288,34 @@ mod tests {
             "name = 'p'\ndescription = 'd'\nmode = 'closed'\n",
             &["users"],
         );
+        let closed = "name = 'p'\ndescription = 'd'\nmode = 'closed'\nusers = 1\nduration = '1s'\n";
+        check(
+            &format!("{closed}think_time = {{ constant = '0s' }}\n"),
+            &["think_time.constant", "0s"],
+        );
+        check(
+            &format!("{closed}think_time = {{ exponential = '2h' }}\n"),
+            &["think_time.exponential", "1h", "2h"],
+        );
+        check(
+            &format!("{closed}think_time = {{ uniform = '1s' }}\n"),
+            &["line 6", "uniform", "constant"],
+        );
+        check(
+            &format!(
+                "{head}think_time = {{ constant = '1s' }}\n[[phases]]\nduration = '1s'\nrate = 1\n"
+            ),
+            &["think_time", "closed"],
+        );
+        let open = "name = 'p'\ndescription = 'd'\nmode = 'open'\n";
+        check(
+            &format!("{open}arrival = 'trace'\n"),
+            &["field `trace`", "missing"],
+        );
+        check(
+            &format!("{open}trace = 't.csv'\n"),
+            &["field `trace`", "arrival"],
+        );
         check(
             "name = 'p'\ndescription = 'd'\nmode = 'closed'\nusers = 0\nduration = '1s'\n",
             &["users", "0"],
@@ -281,6 +328,47 @@ mod tests {
             "name = 'p'\ndescription = 'd'\nmode = 'half-open'\n",
             &["line 3", "half-open", "open"],
         );
+    }
+
+    #[test]
+    fn a_trace_lies_beside_its_profile() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("the folder is writable");
+        };
+        let head = "name = 'mine'\ndescription = 'd'\nmode = 'open'\narrival = 'trace'\n";
+        write("mine.toml", &format!("{head}trace = 'mine.csv'\n"));
+        write(
+            "with.toml",
+            &format!("{head}trace = 'mine.csv'\n[[phases]]\nduration = '1s'\nrate = 1\n"),
+        );
+        let find = |name: &str| Profile::find(&folder.path().join(name).display().to_string());
+        let message = find("mine.toml").expect_err("no trace").to_string();
+        assert!(
+            message.contains("mine.csv") && message.contains("cannot be read"),
+            "{message}"
+        );
+        write("mine.csv", "0\n1,x\n");
+        let message = find("mine.toml").expect_err("a bad line").to_string();
+        assert!(
+            message.contains("mine.csv") && message.contains("line 2"),
+            "{message}"
+        );
+        write("mine.csv", "0\n1\n1.5\n");
+        let profile = find("mine.toml").expect("valid");
+        assert_eq!((profile.measured_s(), profile.peak_rps()), (Some(1.5), 2.0));
+        let recorded = serde_json::to_value(&profile).expect("plain");
+        for (field, expected) in [
+            ("mode", "open"),
+            ("arrival", "trace"),
+            ("trace", "mine.csv"),
+        ] {
+            assert_eq!(recorded[field], expected, "{recorded}");
+        }
+        assert_eq!(recorded["requests"], 3);
+        assert_eq!(recorded["trace_sha256"].as_str().map(str::len), Some(64));
+        let message = find("with.toml").expect_err("phases too").to_string();
+        assert!(message.contains("phases"), "{message}");
     }
 
     #[test]

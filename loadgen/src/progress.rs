@@ -109,7 +109,9 @@ impl Progress {
 #[derive(Debug)]
 pub struct LiveLoad {
     warm_up_s: u32,
-    total_s: Option<f64>,
+    /// Whether the warm-up may end before that.
+    may_end_sooner: bool,
+    measured_s: Option<f64>,
     is_measuring: bool,
     rate: u64,
     errors: u64,
@@ -120,10 +122,11 @@ pub struct LiveLoad {
 
 impl LiveLoad {
     /// The figures before the first second.
-    pub fn new(warm_up_s: u32, measured_s: Option<f64>) -> Self {
+    pub fn new(warm_up_s: u32, may_end_sooner: bool, measured_s: Option<f64>) -> Self {
         Self {
             warm_up_s,
-            total_s: measured_s.map(|measured_s| f64::from(warm_up_s) + measured_s),
+            may_end_sooner,
+            measured_s,
             is_measuring: false,
             rate: 0,
             errors: 0,
@@ -133,9 +136,15 @@ impl LiveLoad {
         }
     }
 
+    /// Says when a warm-up that may end sooner does.
+    pub fn measures_from(&mut self, second: u32) {
+        self.warm_up_s = second;
+        self.may_end_sooner = false;
+    }
+
     /// A complete second of the generator.
     pub fn add_interval(&mut self, second: u32, interval: &Interval) {
-        if second >= self.warm_up_s && !self.is_measuring {
+        if second >= self.warm_up_s && !self.may_end_sooner && !self.is_measuring {
             self.is_measuring = true;
             self.errors = 0;
             self.corrected.reset();
@@ -171,8 +180,13 @@ impl fmt::Display for LiveLine<'_> {
         let live = self.live;
         let is_warm_up = self.elapsed_s < f64::from(live.warm_up_s);
         f.write_str(if is_warm_up { "warm-up" } else { "measuring" })?;
-        match live.total_s {
-            Some(total_s) => write!(f, ", {:.0} s left", (total_s - self.elapsed_s).max(0.0))?,
+        let total_s = live.measured_s.map(|s| f64::from(live.warm_up_s) + s);
+        match total_s {
+            Some(total_s) => {
+                let left_s = (total_s - self.elapsed_s).max(0.0);
+                let most = if live.may_end_sooner { "at most " } else { "" };
+                write!(f, ", {most}{left_s:.0} s left")?;
+            }
             None => write!(f, ", {:.0} s so far", self.elapsed_s)?,
         }
         if live.corrected.is_empty() {
@@ -212,8 +226,28 @@ mod tests {
     }
 
     #[test]
+    fn a_warm_up_that_may_end_sooner_says_so_until_it_does() {
+        let mut live = LiveLoad::new(60, true, Some(10.0));
+        live.add_interval(0, &second(1_500, 5));
+        assert_eq!(
+            live.at(Duration::from_secs(1)).to_string(),
+            "warm-up, at most 69 s left, 5/s, p50 1.50 ms, p99 1.50 ms, errors 0"
+        );
+        live.measures_from(8);
+        assert_eq!(
+            live.at(Duration::from_secs(8)).to_string(),
+            "measuring, 10 s left, 5/s, p50 1.50 ms, p99 1.50 ms, errors 0"
+        );
+        let closed = LiveLoad::new(2, false, None);
+        assert_eq!(
+            closed.at(Duration::from_secs(3)).to_string(),
+            "measuring, 3 s so far"
+        );
+    }
+
+    #[test]
     fn the_live_line_forgets_warm_up_when_measuring_starts() {
-        let mut live = LiveLoad::new(2, Some(10.0));
+        let mut live = LiveLoad::new(2, false, Some(10.0));
         assert_eq!(live.at(Duration::ZERO).to_string(), "warm-up, 12 s left");
         live.add_interval(1, &second(1_500, 5));
         assert_eq!(

@@ -317,6 +317,7 @@ impl Bench<'_> {
             },
             scale: 1.0,
             warm_up_s: 0,
+            warm_up_until: None,
             seed: self.experiment.seed,
             threads: 1,
             connections: 64,

@@ -4,7 +4,7 @@
 //! scenario was measured.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use results::record::{
@@ -17,8 +17,10 @@ use thiserror::Error;
 
 use crate::machine;
 use crate::measure::Measured;
+use crate::part::Part;
 use crate::profile::Profile;
 use crate::provenance::Provenance;
+use crate::saturation::Loaded;
 use crate::second_log::SecondLog;
 use crate::summary::{Totals, evidence, summarise};
 use crate::validity::{self, Evidence};
@@ -35,6 +37,8 @@ pub struct Circumstances {
     pub command: String,
     /// The profile of every scenario.
     pub profile: Profile,
+    /// Which part of the load this generator sends, and when it begins.
+    pub part: Part,
     /// Root of the checkout, or the current folder outside one.
     pub root: PathBuf,
     /// Folder of runs.
@@ -73,7 +77,7 @@ pub struct MeasuredScenario<'a> {
     /// Hash of what was to be sent.
     pub schedule_sha256: String,
     /// The figures.
-    pub measured: &'a Measured,
+    pub loaded: &'a Loaded,
     /// Totals after the drain.
     pub totals: Option<Totals>,
     /// How busy the machine was beforehand.
@@ -98,7 +102,7 @@ impl Recording {
     pub fn begin(circumstances: Circumstances) -> Result<Self, RecordingError> {
         let provenance = Provenance::of(&circumstances.root);
         let started_at = Timestamp::now();
-        let id = provenance.run_id(&circumstances.experiment, started_at);
+        let id = provenance.run_id(&name_of(&circumstances), started_at);
         let folder = RunFolder::create(&circumstances.out, &id)?;
         Ok(Self {
             folder,
@@ -115,14 +119,9 @@ impl Recording {
 
     /// The files of a scenario that grow while it is measured.
     pub fn second_log(&self, scenario: &str) -> Result<SecondLog, RecordingError> {
-        let profile = &self.circumstances.profile;
-        let total = profile
-            .measured_s()
-            .map(|measured_s| Duration::from_secs_f64(f64::from(profile.warm_up_s) + measured_s));
         Ok(SecondLog::new(
             self.folder.hlog(scenario)?,
             self.folder.series(scenario)?,
-            total,
         ))
     }
 
@@ -133,18 +132,19 @@ impl Recording {
             description,
             scenario,
             schedule_sha256,
-            measured,
+            loaded,
             totals,
             busy_before,
         } = scenario;
+        let measured = &loaded.measured;
         self.is_partial |= measured.is_partial;
-        self.evidence.push(evidence(name, measured, busy_before));
+        self.evidence.push(evidence(name, loaded, busy_before));
         self.scenarios.push(ScenarioRecord {
             name: name.to_owned(),
             description: description.to_owned(),
             scenario,
             summary: summarise(name, measured, totals),
-            events: events(self.circumstances.profile.warm_up_s, measured.scheduled_s),
+            events: events(loaded),
             files: RunFolder::files(name)?,
             schedule_sha256: Some(schedule_sha256),
         });
@@ -190,7 +190,7 @@ impl Recording {
             validity: validity::judge(&self.evidence),
             scenarios: self.scenarios,
             engine: Some(engine()),
-            shard: None,
+            shard: self.circumstances.part.shard,
             merged_from: None,
             // The folder digests what it holds.
             files: None,
@@ -201,24 +201,39 @@ impl Recording {
     }
 }
 
+/// The experiment as it stands in a run's id: shards of one load may begin in the same second.
+fn name_of(circumstances: &Circumstances) -> String {
+    let experiment = &circumstances.experiment;
+    match circumstances.part.shard {
+        // The id takes 40 characters of it.
+        Some(shard) => format!("{experiment:.24}-shard{}of{}", shard.index, shard.of),
+        None => experiment.clone(),
+    }
+}
+
 /// Where runs go unless told otherwise.
 pub fn default_out(root: &Path) -> PathBuf {
     root.join("results").join("runs")
 }
 
-fn events(warm_up_s: u32, measured_s: f64) -> Vec<Event> {
+fn events(loaded: &Loaded) -> Vec<Event> {
     let event = |at_s, label: &str| Event {
         at_s,
         label: label.to_owned(),
     };
+    let Measured {
+        warm_up_s,
+        ends_at_s,
+        ..
+    } = loaded.measured;
     let warm_up = (warm_up_s > 0).then(|| event(0.0, "warm-up"));
-    let warm_up_s = f64::from(warm_up_s);
+    let search = loaded.found.as_ref();
+    let search = search.map(|found| found.events(ends_at_s));
     warm_up
         .into_iter()
-        .chain([
-            event(warm_up_s, MEASURING_STARTS),
-            event(warm_up_s + measured_s, "measuring ends"),
-        ])
+        .chain([event(f64::from(warm_up_s), MEASURING_STARTS)])
+        .chain(search.into_iter().flatten())
+        .chain([event(ends_at_s, "measuring ends")])
         .collect()
 }
 
@@ -240,17 +255,5 @@ mod tests {
         let entry = format!("name = \"goose\"\nversion = \"{GOOSE_VERSION}\"\n");
         assert!(lock.contains(&entry), "Cargo.lock has another Goose");
         assert_eq!(engine().version, GOOSE_VERSION);
-    }
-
-    #[test]
-    fn a_load_without_warm_up_has_no_event_for_it() {
-        let labels = |warm_up_s| -> Vec<String> {
-            events(warm_up_s, 5.0)
-                .into_iter()
-                .map(|event| event.label)
-                .collect()
-        };
-        assert_eq!(labels(0), ["measuring starts", "measuring ends"]);
-        assert_eq!(labels(3), ["warm-up", "measuring starts", "measuring ends"]);
     }
 }

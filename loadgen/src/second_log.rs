@@ -33,6 +33,8 @@ pub struct SecondLog<W: Write = std::fs::File> {
     series: SeriesWriter<W>,
     /// End of the load, if it is known: the last second may be shorter than the others.
     total: Option<Duration>,
+    /// Second of the scenario at which the load begins that is being written.
+    begins_at: u32,
     halves: BTreeMap<u32, Halves>,
 }
 
@@ -45,21 +47,34 @@ struct Halves {
 
 impl<W: Write> SecondLog<W> {
     /// A log into these files.
-    pub fn new(hlog: HlogWriter<W>, series: SeriesWriter<W>, total: Option<Duration>) -> Self {
+    pub fn new(hlog: HlogWriter<W>, series: SeriesWriter<W>) -> Self {
         Self {
             hlog,
             series,
-            total,
+            total: None,
+            begins_at: 0,
             halves: BTreeMap::new(),
         }
     }
 
+    /// Says that a load begins at this second of the scenario; its own seconds count from 0.
+    pub fn begins_at(&mut self, second: u32) {
+        self.begins_at = second;
+        self.total = None;
+    }
+
+    /// Says when the load ends, as soon as that is known.
+    pub fn ends_at(&mut self, total: Option<Duration>) {
+        self.total = total;
+    }
+
     /// What the generator saw of a second.
     pub fn load(&mut self, second: u32, interval: &Interval) -> Result<(), SecondLogError> {
-        let start_s = f64::from(second);
         let rest_s = self
             .total
-            .map_or(1.0, |total| total.as_secs_f64() - start_s);
+            .map_or(1.0, |total| total.as_secs_f64() - f64::from(second));
+        let second = self.begins_at.saturating_add(second);
+        let start_s = f64::from(second);
         let length_s = if rest_s > 0.0 { rest_s.min(1.0) } else { 1.0 };
         for (tag, values) in [
             (Tag::Corrected, &interval.corrected),
@@ -85,6 +100,7 @@ impl<W: Write> SecondLog<W> {
         generator_cpu: Duration,
     ) -> Result<(), SecondLogError> {
         let micros = |cpu: Duration| u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
+        let second = self.begins_at.saturating_add(second);
         let halves = self.halves.entry(second).or_default();
         halves.is_read = true;
         // Added, not set: the end of a load may fall into a second that was read before.
@@ -157,8 +173,8 @@ mod tests {
         let mut log = SecondLog::new(
             HlogWriter::new(hlog).expect("memory takes everything"),
             SeriesWriter::new(series.clone()).expect("memory takes everything"),
-            Some(Duration::from_millis(2500)),
         );
+        log.ends_at(Some(Duration::from_millis(2500)));
         let counters = Some(Counters {
             hits: 7,
             ..Counters::default()
@@ -178,6 +194,11 @@ mod tests {
         log.load(0, &interval).expect("written");
         log.load(1, &interval).expect("written");
         log.load(2, &interval).expect("written");
+        // A second load of the scenario begins later.
+        log.begins_at(7);
+        log.load(0, &interval).expect("written");
+        log.reading(0, &reading, Duration::from_micros(5))
+            .expect("written");
         log.finish().expect("written");
         let text = String::from_utf8(series.0.lock().clone()).expect("text");
         let rows: Vec<&str> = text.lines().skip(1).collect();
@@ -186,7 +207,8 @@ mod tests {
             [
                 "0,3,0,0,0,7,0,0,0,0,0,5,0",
                 "1,3,0,0,0,7,0,0,0,0,0,5,0",
-                "2,3,0,0,0,0,0,0,0,0,0,0,0"
+                "2,3,0,0,0,0,0,0,0,0,0,0,0",
+                "7,3,0,0,0,7,0,0,0,0,0,5,0"
             ]
         );
     }

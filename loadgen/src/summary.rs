@@ -6,6 +6,7 @@ use results::histogram::percentiles;
 use results::record::Summary;
 
 use crate::measure::Measured;
+use crate::saturation::Loaded;
 use crate::validity::Evidence;
 
 /// Totals of a whole scenario, after the drain.
@@ -54,19 +55,27 @@ pub fn summarise(name: &str, measured: &Measured, totals: Option<Totals>) -> Sum
     }
 }
 
-/// What speaks for or against the figures.
-pub fn evidence(name: &str, measured: &Measured, busy_before: Option<f64>) -> Evidence {
-    let interval = &measured.interval;
+/// What speaks for or against the figures. Those of a search rest on the steps that were carried; the
+/// others overload the target on purpose.
+pub fn evidence(name: &str, loaded: &Loaded, busy_before: Option<f64>) -> Evidence {
+    let whole = &loaded.measured;
+    let judged = match (&loaded.found, &loaded.carried) {
+        (None, _) => Some(whole),
+        (Some(_), carried) => carried.as_ref(),
+    };
+    let interval = judged.map(|measured| &measured.interval);
+    let sent = whole.interval.sent;
     Evidence {
         scenario: name.to_owned(),
         busy_before,
-        generator_share: measured.generator_share,
-        stolen: measured.stolen,
-        offered: interval.offered,
-        sent: interval.sent,
-        late: interval.late,
-        errors: errors(measured),
-        failed_readings: measured.failed_readings,
+        generator_share: judged.and_then(|measured| measured.generator_share),
+        stolen: whole.stolen,
+        offered: interval.map_or(sent, |interval| interval.offered),
+        sent: interval.map_or(sent, |interval| interval.sent),
+        late: interval.map_or(0, |interval| interval.late),
+        errors: judged.map(errors).unwrap_or_default(),
+        failed_readings: whole.failed_readings,
+        unstable_after_s: whole.is_unstable.then_some(whole.warm_up_s),
     }
 }
 
@@ -90,6 +99,8 @@ fn rate(requests: u64, seconds: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use results::saturation::{Outcome, Saturation};
 
     use super::*;
     use crate::latency::{ErrorClass, Interval};
@@ -117,6 +128,11 @@ mod tests {
         Measured {
             interval,
             warm_up_sent: 500,
+            warm_up_s: 5,
+            started: std::time::Instant::now(),
+            begins_at_s: 5,
+            ends_at_s: 6.0,
+            is_unstable: false,
             scheduled_s: 10.0,
             answered_s: 12.5,
             change: Reading {
@@ -149,6 +165,41 @@ mod tests {
         assert_eq!(summary.generator_cpu_us_per_request, Some(20.0));
         assert_eq!(summary.backend_calls_per_1000, Some(75.0));
         assert_eq!((summary.hits, summary.admitted), (Some(1900), Some(2497)));
+    }
+
+    #[test]
+    fn a_search_is_judged_by_the_steps_that_were_carried() {
+        let carried = Measured {
+            interval: Interval {
+                offered: 500,
+                sent: 500,
+                ok: 500,
+                ..Interval::default()
+            },
+            generator_share: Some(0.3),
+            ..measured()
+        };
+        let found = |carried_rps| {
+            Some(Saturation {
+                outcome: Outcome::EndedEarly { carried_rps },
+                steps: Vec::new(),
+            })
+        };
+        let mut loaded = Loaded {
+            measured: measured(),
+            carried: Some(carried),
+            found: found(Some(50.0)),
+        };
+        let judged = evidence("cache", &loaded, None);
+        assert_eq!((judged.offered, judged.generator_share), (500, Some(0.3)));
+        assert!(judged.errors.is_empty(), "{judged:?}");
+        loaded.carried = None;
+        loaded.found = found(None);
+        let judged = evidence("cache", &loaded, None);
+        assert_eq!((judged.offered, judged.sent), (2000, 2000));
+        assert!(judged.errors.is_empty(), "{judged:?}");
+        loaded.found = None;
+        assert_eq!(evidence("cache", &loaded, None).errors.len(), 2);
     }
 
     #[test]

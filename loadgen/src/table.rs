@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use results::record::{Completion, RunRecord, Summary};
+use results::saturation::Saturation;
 
 const HEADER: [&str; 11] = [
     "scenario",
@@ -34,6 +35,11 @@ pub fn render(record: &RunRecord) -> String {
     for summary in &summaries {
         if let Some(totals) = totals(summary) {
             let _ = writeln!(text, "{totals}");
+        }
+    }
+    for scenario in &record.scenarios {
+        if let Some(search) = Saturation::of(scenario) {
+            text.push_str(&searched(&scenario.name, &search));
         }
     }
     if record.completion == Completion::Partial {
@@ -69,6 +75,21 @@ fn table(summaries: &[&Summary]) -> String {
         table.add_row(cells);
     }
     format!("{table}\n")
+}
+
+/// What a search tried and found.
+fn searched(name: &str, search: &Saturation) -> String {
+    let mut text = format!("\n{name} {}\n", search.outcome.text());
+    for step in &search.steps {
+        let verdict = if step.is_carried {
+            "carried"
+        } else {
+            "not carried"
+        };
+        let rate = thousands(step.rps);
+        let _ = writeln!(text, "  {rate:>9}/s  {verdict:<12} {}", step.reason);
+    }
+    text
 }
 
 fn row(summary: &Summary) -> [String; 10] {
@@ -192,6 +213,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use results::record::Percentiles;
+    use results::saturation::{Outcome, Step};
 
     use super::*;
 
@@ -258,6 +280,27 @@ mod tests {
             "{single}"
         );
         assert_eq!(headline(&[]), None);
+    }
+
+    #[test]
+    fn a_search_says_what_was_found_and_shows_each_step() {
+        let step = |rps, is_carried, reason: &str| Step {
+            at_s: 0.0,
+            rps,
+            is_carried,
+            reason: reason.to_owned(),
+        };
+        let search = Saturation {
+            outcome: Outcome::Knee { rps: 1_000.0 },
+            steps: vec![
+                step(1_000.0, true, "100.00 % answered, p99 2.0 ms"),
+                step(2_000.0, false, "97.00 % answered, p99 900.0 ms"),
+            ],
+        };
+        assert_eq!(
+            searched("cache", &search),
+            "\ncache carries 1000/s, no more\n      1,000/s  carried      100.00 % answered, p99 2.0 ms\n      2,000/s  not carried  97.00 % answered, p99 900.0 ms\n"
+        );
     }
 
     #[test]

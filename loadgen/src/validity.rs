@@ -7,7 +7,7 @@
 use results::record::Validity;
 
 /// Share of its processors that the generator may use before it is what is measured.
-const MOST_GENERATOR: f64 = 0.80;
+pub const MOST_GENERATOR: f64 = 0.80;
 /// Share of sends that may be late.
 const MOST_LATE: f64 = 0.01;
 /// Share of due requests that have to be sent.
@@ -38,6 +38,8 @@ pub struct Evidence {
     pub errors: Vec<(String, u64)>,
     /// Readings of the lab's counters that failed.
     pub failed_readings: u32,
+    /// Seconds of warm-up after which the hit ratio was to be stable and was not.
+    pub unstable_after_s: Option<u32>,
 }
 
 /// Validity of a run from the evidence of its loads.
@@ -91,6 +93,9 @@ impl Evidence {
             }),
             (!self.errors.is_empty()).then(|| format!("unexpected errors: {}", self.error_list())),
             (self.sent == 0).then(|| "nothing was sent in the measured part".to_owned()),
+            self.unstable_after_s.map(|seconds| {
+                format!("the hit ratio was not stable after {seconds} s of warm-up, the most that the profile allows")
+            }),
             (self.failed_readings > 0).then(|| {
                 format!("{} readings of the lab's counters failed", self.failed_readings)
             }),
@@ -135,6 +140,7 @@ mod tests {
             late: 5,
             errors: Vec::new(),
             failed_readings: 0,
+            unstable_after_s: None,
         }
     }
 
@@ -175,5 +181,9 @@ mod tests {
             &["nothing was sent"],
         );
         check(|e| e.failed_readings = 2, &["2 readings"]);
+        check(
+            |e| e.unstable_after_s = Some(60),
+            &["not stable after 60 s"],
+        );
     }
 }

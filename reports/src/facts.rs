@@ -12,6 +12,7 @@ use results::record::{
     MEASURING_STARTS, Percentiles, RunRecord, ScenarioRecord, SeriesRow, Summary,
 };
 use results::run::{LoadError, Run};
+use results::saturation::is_of_search;
 use thiserror::Error;
 
 use self::merge::{Merged, counts};
@@ -205,7 +206,7 @@ impl Scenario {
         };
 
         let mut corrected = Merged::new(warm_up_s, Some(step_s));
-        let mut steps = Steps::of(&run.record.profile, warm_up_s);
+        let mut steps = Steps::of(&run.record.profile, record, warm_up_s);
         run.for_each_interval(&record.name, Tag::Corrected, |interval| {
             corrected.add(&interval);
             steps.add(&interval);
@@ -241,13 +242,13 @@ impl Scenario {
         &self.record.name
     }
 
-    /// Moments to mark in charts over time, the end of warm-up left out.
+    /// Moments to mark in charts over time, the end of warm-up and the steps of a search left out.
     pub fn events(&self) -> Vec<(f64, String)> {
         let events = self
             .record
             .events
             .iter()
-            .filter(|event| event.label != MEASURING_STARTS);
+            .filter(|event| event.label != MEASURING_STARTS && !is_of_search(event));
         events
             .map(|event| (event.at_s, event.label.clone()))
             .collect()

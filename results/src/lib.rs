@@ -16,6 +16,7 @@ pub mod record;
 pub mod references;
 pub mod run;
 pub mod run_folder;
+pub mod saturation;
 #[cfg(test)]
 mod schema;
 pub mod series;

@@ -22,6 +22,12 @@ impl LoadArgs {
         if let Some(threads) = self.threads {
             words.extend(["--threads".to_owned(), threads.to_string()]);
         }
+        if let Some(shard) = self.shard {
+            words.extend([
+                "--shard".to_owned(),
+                format!("{}/{}", shard.index, shard.of),
+            ]);
+        }
         words.extend(["--seed".to_owned(), seed.to_string()]);
         words
     }
@@ -154,6 +160,8 @@ mod tests {
             "20",
             "--duration",
             "90s",
+            "--shard",
+            "1/2",
             "--header",
             "X-Key: secret",
         ]);
@@ -164,7 +172,7 @@ mod tests {
         assert_eq!(
             attach.command("steady", 7),
             "cargo run --release -p loadgen -- attach 'http://...@host/a?...' --profile steady \
-             --rate 20 --duration 1m30s --seed 7 --header 'X-Key: ...'"
+             --rate 20 --duration 1m30s --shard 1/2 --seed 7 --header 'X-Key: ...'"
         );
         let typed = parse(&["run", "cache", "--runtime", "docker", "--json", "x.json"]);
         let Some(Command::Run(run)) = typed.command else {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::profile::{Load, Profile, Until};
-use crate::schedule::Schedule;
+use crate::part::Part;
+use crate::planned::{Planned, WARM_UP_NUMBERS};
+use crate::profile::{Load, Named, Profile, ThinkTime, Until};
 
 /// One request to send.
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +18,14 @@ pub(super) struct Ticket {
     pub(super) n: u64,
     /// When it is due.
     pub(super) intended: Duration,
+    /// What a trace says it asks for.
+    pub(super) named: Named,
 }
 
-/// The tickets of a load.
+/// The tickets of a load, or of a part of it.
 pub(super) struct Tickets {
     kind: Kind,
-    total: Option<Duration>,
+    part: Part,
     timeout: Duration,
 }
 
@@ -32,55 +35,51 @@ enum Kind {
 }
 
 struct Open {
-    schedule: Schedule,
-    next: u64,
+    planned: Planned,
     newest: Option<Duration>,
 }
 
 struct Closed {
-    next: AtomicU64,
-    newest_ns: AtomicU64,
-    warm_up: Duration,
+    seed: u64,
+    think_time: Option<ThinkTime>,
     until: Until,
-    /// Number of the first request after warm-up, plus one; 0 until there is one.
-    first_measured: AtomicU64,
+    /// Whether the length of the warm-up is not known beforehand, so that requests of the measured
+    /// part are numbered from 0.
+    renumbers: bool,
+    warm_up_ns: AtomicU64,
+    next: AtomicU64,
+    /// Requests of the measured part so far.
+    measured: AtomicU64,
+    newest_ns: AtomicU64,
 }
 
 impl Tickets {
-    pub(super) fn new(profile: &Profile) -> Self {
-        let warm_up = Duration::from_secs(u64::from(profile.warm_up_s));
-        let (kind, total) = match &profile.load {
-            Load::Open { arrival, .. } => {
-                let schedule =
-                    Schedule::new(*arrival, &profile.segments_with_warm_up(), profile.seed);
-                let total = schedule.total();
-                (
-                    Kind::Open(Mutex::new(Open {
-                        schedule,
-                        next: 0,
-                        newest: None,
-                    })),
-                    Some(total),
-                )
-            }
-            Load::Closed { until, .. } => {
-                let total = match until {
-                    Until::DurationS(seconds) => Some(warm_up + Duration::from_secs_f64(*seconds)),
-                    Until::Requests(_) => None,
-                };
-                (Kind::Closed(Closed::new(warm_up, *until)), total)
-            }
+    pub(super) fn new(profile: &Profile, part: Part) -> Self {
+        let kind = match Planned::of(profile) {
+            Some(planned) => Kind::Open(Mutex::new(Open {
+                planned: planned.numbered_from(part.first_number),
+                newest: None,
+            })),
+            None => Kind::Closed(Closed::new(profile)),
         };
         Self {
             kind,
-            total,
+            part,
             timeout: profile.timeout,
         }
     }
 
     /// Length of the load with warm-up, if it is known.
     pub(super) fn total(&self) -> Option<Duration> {
-        self.total
+        match &self.kind {
+            Kind::Open(open) => Some(open.lock().planned.total()),
+            Kind::Closed(closed) => match closed.until {
+                Until::DurationS(seconds) => {
+                    Some(closed.warm_up() + Duration::from_secs_f64(seconds))
+                }
+                Until::Requests(_) => None,
+            },
+        }
     }
 
     /// When a request counts as failed.
@@ -96,8 +95,36 @@ impl Tickets {
     /// The next ticket; `now` is the offset of the moment, which is what a closed loop goes by.
     pub(super) fn take(&self, now: Duration) -> Option<Ticket> {
         match &self.kind {
-            Kind::Open(open) => open.lock().take(),
-            Kind::Closed(closed) => closed.take(now),
+            Kind::Open(open) => open.lock().take(&self.part),
+            Kind::Closed(closed) => closed.take(now, &self.part),
+        }
+    }
+
+    /// How long a user waits after the answer to this ticket's request.
+    pub(super) fn think_after(&self, ticket: &Ticket) -> Duration {
+        match &self.kind {
+            Kind::Closed(closed) => closed
+                .think_time
+                .map_or(Duration::ZERO, |think| think.after(closed.seed, ticket.n)),
+            Kind::Open(_) => Duration::ZERO,
+        }
+    }
+
+    /// Ends a warm-up whose length was not known, at the next whole second that no ticket of it
+    /// reaches; returns that second, at most the longest that the profile allows.
+    pub(super) fn begin_measuring(&self, now: Duration) -> Duration {
+        let next = Duration::from_secs(now.as_secs() + 1);
+        match &self.kind {
+            Kind::Open(open) => {
+                let mut open = open.lock();
+                let at = whole_second(open.newest.unwrap_or_default()).max(next);
+                open.planned.begin_measuring(at)
+            }
+            Kind::Closed(closed) => {
+                let at = next.min(closed.warm_up());
+                closed.warm_up_ns.store(nanos(at), Ordering::Relaxed);
+                at
+            }
         }
     }
 
@@ -115,7 +142,7 @@ impl Tickets {
     pub(super) fn abandon_due(&self, mut abandoned: impl FnMut(Duration)) {
         if let Kind::Open(open) = &self.kind {
             let mut open = open.lock();
-            while let Some(ticket) = open.take() {
+            while let Some(ticket) = open.take(&self.part) {
                 abandoned(ticket.intended);
             }
         }
@@ -123,61 +150,83 @@ impl Tickets {
 }
 
 impl Open {
-    fn take(&mut self) -> Option<Ticket> {
-        let intended = self.schedule.next()?;
-        let n = self.next;
-        self.next += 1;
-        self.newest = Some(intended);
-        Some(Ticket { n, intended })
+    fn take(&mut self, part: &Part) -> Option<Ticket> {
+        let due = self.planned.find(|due| part.has(due.n))?;
+        self.newest = Some(due.at);
+        Some(Ticket {
+            n: due.n,
+            intended: due.at,
+            named: due.named,
+        })
     }
 }
 
 impl Closed {
-    fn new(warm_up: Duration, until: Until) -> Self {
+    fn new(profile: &Profile) -> Self {
+        let (until, think_time) = match &profile.load {
+            Load::Closed {
+                until, think_time, ..
+            } => (*until, *think_time),
+            // Every other load has a plan.
+            _ => (Until::Requests(0), None),
+        };
         Self {
-            next: AtomicU64::new(0),
-            newest_ns: AtomicU64::new(0),
-            warm_up,
+            seed: profile.seed,
+            think_time,
             until,
-            first_measured: AtomicU64::new(0),
+            renumbers: profile.warm_up_until.is_some(),
+            warm_up_ns: AtomicU64::new(u64::from(profile.warm_up_s) * 1_000_000_000),
+            next: AtomicU64::new(0),
+            measured: AtomicU64::new(0),
+            newest_ns: AtomicU64::new(0),
         }
     }
 
-    fn take(&self, now: Duration) -> Option<Ticket> {
-        let is_measured = now >= self.warm_up;
+    fn warm_up(&self) -> Duration {
+        Duration::from_nanos(self.warm_up_ns.load(Ordering::Relaxed))
+    }
+
+    fn take(&self, now: Duration, part: &Part) -> Option<Ticket> {
+        let warm_up = self.warm_up();
         if let Until::DurationS(seconds) = self.until
-            && now >= self.warm_up + Duration::from_secs_f64(seconds)
+            && now >= warm_up + Duration::from_secs_f64(seconds)
         {
             return None;
         }
-        let n = self.next.fetch_add(1, Ordering::Relaxed);
-        if is_measured {
-            let first = self.first_measured(n);
-            if let Until::Requests(requests) = self.until
-                && n - first.min(n) >= requests
-            {
-                return None;
-            }
-        }
-        let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        self.newest_ns.fetch_max(nanos, Ordering::Relaxed);
-        Some(Ticket { n, intended: now })
-    }
-
-    /// The number of the first request after warm-up, settled by whoever comes first.
-    fn first_measured(&self, n: u64) -> u64 {
-        match self
-            .first_measured
-            .compare_exchange(0, n + 1, Ordering::Relaxed, Ordering::Relaxed)
+        let measured = (now >= warm_up).then(|| self.measured.fetch_add(1, Ordering::Relaxed));
+        if let (Some(measured), Until::Requests(requests)) = (measured, self.until)
+            && measured >= part.share(requests)
         {
-            Ok(_) => n,
-            Err(settled) => settled - 1,
+            return None;
         }
+        let own = |from: u64| from + part.number(self.next.fetch_add(1, Ordering::Relaxed));
+        let n = match measured {
+            Some(measured) if self.renumbers => part.number(measured),
+            None if self.renumbers => own(WARM_UP_NUMBERS),
+            _ => own(0),
+        };
+        self.newest_ns.fetch_max(nanos(now), Ordering::Relaxed);
+        Some(Ticket {
+            n,
+            intended: now,
+            named: Named::default(),
+        })
     }
+}
+
+fn nanos(offset: Duration) -> u64 {
+    u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The first whole second that is not before an offset.
+fn whole_second(offset: Duration) -> Duration {
+    Duration::from_secs(offset.as_secs() + u64::from(offset.subsec_nanos() > 0))
 }
 
 #[cfg(test)]
 mod tests {
+    use results::record::Shard;
+
     use super::*;
 
     fn profile(rest: &str) -> Profile {
@@ -185,17 +234,35 @@ mod tests {
         Profile::parse("test", &source).expect("profiles of these tests are valid")
     }
 
+    fn whole(rest: &str) -> Tickets {
+        Tickets::new(&profile(rest), Part::default())
+    }
+
+    fn shard(rest: &str, index: u32, of: u32) -> Tickets {
+        let part = Part {
+            shard: Some(Shard { index, of }),
+            ..Part::default()
+        };
+        Tickets::new(&profile(rest), part)
+    }
+
+    fn all(tickets: &Tickets) -> Vec<(u64, Duration)> {
+        std::iter::from_fn(|| tickets.take(Duration::ZERO))
+            .map(|ticket| (ticket.n, ticket.intended))
+            .collect()
+    }
+
+    const POISSON: &str = "mode = 'open'\narrival = 'poisson'\nseed = 4\n\
+        [[phases]]\nduration = '3s'\nrate = 100\n";
+    const STABLE: &str = "warm_up = { until = 'hit ratio stable', at_most = '20s' }\n";
+
     #[test]
     fn a_closed_loop_ends_by_time_or_by_number_of_measured_requests() {
         let second = Duration::from_secs;
-        let timed = Tickets::new(&profile(
-            "mode = 'closed'\nusers = 1\nduration = '2s'\nwarm_up = '1s'",
-        ));
+        let timed = whole("mode = 'closed'\nusers = 1\nduration = '2s'\nwarm_up = '1s'");
         assert!(timed.take(second(2)).is_some());
         assert!(timed.take(second(3)).is_none());
-        let counted = Tickets::new(&profile(
-            "mode = 'closed'\nusers = 1\nrequests = 2\nwarm_up = '1s'",
-        ));
+        let counted = whole("mode = 'closed'\nusers = 1\nrequests = 2\nwarm_up = '1s'");
         for at in [0, 0, 0, 1, 1] {
             assert!(
                 counted.take(second(at)).is_some(),
@@ -208,13 +275,84 @@ mod tests {
 
     #[test]
     fn abandoned_tickets_are_every_one_that_is_left() {
-        let open = Tickets::new(&profile(
-            "mode = 'open'\narrival = 'constant'\n[[phases]]\nduration = '1s'\nrate = 10",
-        ));
+        let open =
+            whole("mode = 'open'\narrival = 'constant'\n[[phases]]\nduration = '1s'\nrate = 10");
         assert_eq!(open.take(Duration::ZERO).map(|ticket| ticket.n), Some(0));
         let mut abandoned = 0;
         open.abandon_due(|_| abandoned += 1);
         assert_eq!(abandoned, 9);
         assert!(open.take(Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn shards_take_the_tickets_of_the_whole_each_once_and_at_its_time() {
+        let expected = all(&whole(POISSON));
+        for of in [2, 3] {
+            let mut taken: Vec<_> = (0..of)
+                .flat_map(|index| all(&shard(POISSON, index, of)))
+                .collect();
+            taken.sort_unstable();
+            assert_eq!(taken, expected, "{of} shards");
+        }
+        let counted = "mode = 'closed'\nusers = 2\nrequests = 7\n";
+        let mut taken: Vec<_> = (0..2)
+            .flat_map(|index| all(&shard(counted, index, 2)))
+            .collect();
+        taken.sort_unstable();
+        assert_eq!(taken, all(&whole(counted)));
+        assert_eq!(taken.len(), 7);
+    }
+
+    #[test]
+    fn the_measured_part_is_the_same_however_long_the_warm_up_took() {
+        let measured_after = |seconds: u64| {
+            let tickets = whole(&format!("{STABLE}{POISSON}"));
+            let now = Duration::from_secs(seconds);
+            let taken = std::iter::from_fn(|| tickets.take(Duration::ZERO));
+            let warm_up = taken.take_while(|ticket| ticket.intended < now).count();
+            assert!(
+                (50 * seconds..150 * seconds).contains(&(warm_up as u64)),
+                "{warm_up}"
+            );
+            let from = tickets.begin_measuring(now);
+            assert!(from > now && from.subsec_nanos() == 0, "{from:?}");
+            assert_eq!(tickets.total(), Some(from + Duration::from_secs(3)));
+            let rest = all(&tickets).into_iter().filter(|(_, at)| *at >= from);
+            rest.map(|(n, at)| (n, at - from)).collect::<Vec<_>>()
+        };
+        let short = measured_after(4);
+        assert_eq!(short, measured_after(9));
+        assert_eq!(short.first().map(|(n, _)| *n), Some(0));
+        let plain: Vec<_> = all(&whole(POISSON));
+        assert_eq!(short, plain, "that of the profile without a warm-up");
+    }
+
+    #[test]
+    fn a_warm_up_ends_at_its_longest_and_never_before_a_ticket_that_was_taken() {
+        let tickets = whole(&format!("{STABLE}{POISSON}"));
+        let second = Duration::from_secs;
+        assert_eq!(tickets.begin_measuring(second(50)), second(20));
+        let slow =
+            "mode = 'open'\narrival = 'constant'\n[[phases]]\nduration = '30s'\nrate = 0.2\n";
+        let tickets = whole(&format!("{STABLE}{slow}"));
+        for _ in 0..3 {
+            let _ = tickets.take(Duration::ZERO);
+        }
+        assert_eq!(tickets.newest(), Some(second(10)));
+        assert_eq!(tickets.begin_measuring(second(6)), second(10));
+        assert_eq!(
+            tickets.take(Duration::ZERO).map(|t| (t.n, t.intended)),
+            Some((0, second(10)))
+        );
+        let closed = whole(&format!(
+            "{STABLE}mode = 'closed'\nusers = 1\nrequests = 2\n"
+        ));
+        assert!(
+            closed
+                .take(second(3))
+                .is_some_and(|ticket| ticket.n >= WARM_UP_NUMBERS)
+        );
+        assert_eq!(closed.begin_measuring(second(3)), second(4));
+        assert_eq!(closed.take(second(4)).map(|ticket| ticket.n), Some(0));
     }
 }

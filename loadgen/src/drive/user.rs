@@ -16,6 +16,7 @@ use super::exchange;
 use super::tickets::{Ticket, Tickets};
 use crate::latency::{ErrorClass, Outcome, Recorder, Sample};
 use crate::mix::Mix;
+use crate::part::Begin;
 use crate::requests::{Expect, Requests};
 use crate::stop::StopSignal;
 
@@ -41,6 +42,7 @@ pub(super) struct Shared {
 pub(super) struct Gate {
     missing: AtomicUsize,
     present: AtomicUsize,
+    begins: Begin,
     opened: watch::Sender<Option<Instant>>,
     closed: watch::Sender<bool>,
 }
@@ -48,12 +50,14 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(
         users: usize,
+        begins: Begin,
         opened: watch::Sender<Option<Instant>>,
         closed: watch::Sender<bool>,
     ) -> Self {
         Self {
             missing: AtomicUsize::new(users),
             present: AtomicUsize::new(users),
+            begins,
             opened,
             closed,
         }
@@ -67,7 +71,8 @@ impl Gate {
 
     fn arrive(&self) {
         if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.opened.send_replace(Some(Instant::now() + SETTLE));
+            let soon = Instant::now() + SETTLE;
+            self.opened.send_replace(Some(self.begins.from(soon)));
         }
     }
 
@@ -133,16 +138,22 @@ impl User<'_> {
         let Some(started) = self.start().await else {
             return;
         };
-        if !self.until(started).await {
-            return;
-        }
-        while !self.shared.stop.is_raised() {
-            let Some(ticket) = self.shared.tickets.take(started.elapsed()) else {
+        let mut due = started;
+        // Counted from when it was due, so that a user that is woken late is late.
+        while self.until(self.or_end(started, due)).await {
+            let Some(ticket) = self.shared.tickets.take(due - started) else {
                 break;
             };
             let request = self.offer(&ticket);
             self.send(started, ticket, request).await;
+            due = Instant::now() + self.shared.tickets.think_after(&ticket);
         }
+    }
+
+    /// A moment, or the end of the load if that is earlier: nobody thinks beyond it.
+    fn or_end(&self, started: Instant, due: Instant) -> Instant {
+        let total = self.shared.tickets.total();
+        total.map_or(due, |total| due.min(started + total))
     }
 
     /// The start of the load, unless it is stopped before it begins.
@@ -167,7 +178,7 @@ impl User<'_> {
     /// Says that a request is due, and puts it together.
     fn offer(&self, ticket: &Ticket) -> Option<(Request, Expect)> {
         self.shared.recorder.offer(self.shard, ticket.intended);
-        let choice = self.shared.mix.choose(ticket.n);
+        let choice = self.shared.mix.choose_named(ticket.n, ticket.named);
         self.shared.requests.request(choice).ok()
     }
 

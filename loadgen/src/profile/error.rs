@@ -35,6 +35,24 @@ pub enum ProfileError {
         /// What is expected there.
         message: String,
     },
+    /// A trace that cannot be read.
+    #[error("trace `{path}` cannot be read")]
+    Trace {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of a trace.
+    #[error("trace `{path}`, line {line}: {expected}")]
+    TraceLine {
+        /// The file.
+        path: String,
+        /// Line of the file, from 1.
+        line: usize,
+        /// What is expected there, with the offending text.
+        expected: String,
+    },
     /// A value that is well-formed but cannot be meant.
     #[error("profile `{origin}`, field `{field}`: {expected}")]
     Field {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::{Load, Profile, ProfileError, Segment, Until, default_connections};
 
+const TRACE_ENDS: &str = "its trace is shorter, and can be cut but not made longer";
+
 /// Figures typed on the command line that replace those of a profile.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Overrides {
@@ -48,7 +50,19 @@ impl Profile {
                 "expected what every duration is multiplied by, above 0 and at most 1000, like 0.1",
             ));
         }
+        if matches!(self.load, Load::Trace(_)) && factor > 1.0 {
+            return Err(self.misfit("--scale", TRACE_ENDS));
+        }
         let expected_requests = match &mut self.load {
+            Load::Saturation(search) => {
+                // Whole seconds, and never none.
+                search.step_s = (f64::from(search.step_s) * factor).ceil() as u32;
+                1.0
+            }
+            Load::Trace(trace) => {
+                trace.cut(trace.length_s * factor);
+                trace.requests as f64
+            }
             Load::Open { segments, .. } => {
                 for segment in segments.iter_mut() {
                     segment.duration_s *= factor;
@@ -76,6 +90,9 @@ impl Profile {
         }
         // Whole seconds, and never none where there was some.
         self.warm_up_s = (f64::from(self.warm_up_s) * factor).ceil() as u32;
+        if let Some(until) = self.warm_up_until {
+            self.warm_up_s = self.warm_up_s.max(until.least_s() + 1);
+        }
         self.scale *= factor;
         Ok(())
     }
@@ -84,15 +101,33 @@ impl Profile {
         if duration.is_zero() {
             return Err(self.misfit("--duration", "expected a duration of more than 0"));
         }
+        let duration_s = duration.as_secs_f64();
         let total_s = self.measured_s();
         match &mut self.load {
             Load::Open { segments, .. } => {
-                let factor = duration.as_secs_f64() / total_s.unwrap_or(1.0);
+                let factor = duration_s / total_s.unwrap_or(1.0);
                 for segment in segments {
                     segment.duration_s *= factor;
                 }
             }
-            Load::Closed { until, .. } => *until = Until::DurationS(duration.as_secs_f64()),
+            Load::Trace(trace) if duration_s > trace.length_s => {
+                return Err(self.misfit("--duration", TRACE_ENDS));
+            }
+            Load::Trace(trace) => {
+                if !trace.cut(duration_s) {
+                    return Err(self.misfit(
+                        "--duration",
+                        "the trace has no request before that; expected a longer duration",
+                    ));
+                }
+            }
+            Load::Saturation(_) => {
+                return Err(self.misfit(
+                    "--duration",
+                    "how long a search takes depends on what it finds; `--scale` changes the length of its steps",
+                ));
+            }
+            Load::Closed { until, .. } => *until = Until::DurationS(duration_s),
         }
         Ok(())
     }
@@ -102,6 +137,22 @@ impl Profile {
             return Err(self.misfit("--rate", "expected requests per second, more than 0"));
         }
         let peak = self.peak_rps();
+        if let Load::Trace(_) = &self.load {
+            return Err(self.misfit(
+                "--rate",
+                "its trace says when each request is sent; edit the times in the file, or make the profile one with phases",
+            ));
+        }
+        if let Load::Saturation(search) = &mut self.load {
+            if rate.fract() != 0.0 || rate <= search.from_rps {
+                return Err(self.misfit(
+                    "--rate",
+                    "expected the highest rate to try, a whole number above the profile's `from`",
+                ));
+            }
+            search.to_rps = rate;
+            return Ok(());
+        }
         let Load::Open { segments, .. } = &mut self.load else {
             return Err(self.misfit(
                 "--rate",
@@ -174,8 +225,8 @@ mod tests {
             [(6.0, 5.0, 5.0), (12.0, 5.0, 50.0), (60.0, 50.0, 50.0)]
         );
         let until = |profile: &Profile| match profile.load {
-            Load::Closed { users, until } => (users, until),
-            Load::Open { .. } => panic!("closed by its text"),
+            Load::Closed { users, until, .. } => (users, until),
+            _ => panic!("closed by its text"),
         };
         let regular = scaled("articles-regular", 0.01);
         assert_eq!(until(&regular), (100, Until::Requests(10_000)));
@@ -205,6 +256,73 @@ mod tests {
         }
         check("articles-regular", 1e-7, "less than one request");
         check("steady", 1e-6, "less than one request");
+    }
+
+    #[test]
+    fn a_search_takes_a_highest_rate_and_shorter_steps() {
+        let search = |overrides| {
+            Profile::find("saturation")
+                .expect("embedded")
+                .with(overrides)
+        };
+        let fits = search(Overrides {
+            rate: Some(1000.0),
+            scale: Some(0.3),
+            ..Overrides::default()
+        });
+        let Load::Saturation(found) = fits.expect("fits").load else {
+            panic!("a search by its text")
+        };
+        assert_eq!((found.to_rps, found.step_s), (1000.0, 3));
+        let low = search(Overrides {
+            rate: Some(10.0),
+            ..Overrides::default()
+        });
+        assert!(low.expect_err("below").to_string().contains("`from`"));
+        let long = search(Overrides {
+            duration: Some(Duration::from_secs(5)),
+            ..Overrides::default()
+        });
+        assert!(long.expect_err("unknown").to_string().contains("--scale"));
+    }
+
+    #[test]
+    fn a_trace_can_be_cut_and_neither_sped_up_nor_made_longer() {
+        let trace = || Profile::find("trace").expect("embedded");
+        let whole_s = trace().measured_s().expect("known");
+        let cut = |overrides| trace().with(overrides).expect("fits").measured_s();
+        let half = Overrides {
+            scale: Some(0.5),
+            ..Overrides::default()
+        };
+        assert_eq!(cut(half), Some(whole_s / 2.0));
+        let second = Overrides {
+            duration: Some(Duration::from_secs(1)),
+            ..Overrides::default()
+        };
+        assert_eq!(cut(second), Some(1.0));
+        #[track_caller]
+        fn check(trace: Profile, overrides: Overrides, parts: &[&str]) {
+            let message = trace.with(overrides).expect_err("refused").to_string();
+            for part in parts {
+                assert!(message.contains(part), "`{part}` is missing in {message}");
+            }
+        }
+        let rate = Overrides {
+            rate: Some(5.0),
+            ..Overrides::default()
+        };
+        check(trace(), rate, &["--rate", "`trace`", "each request"]);
+        let twice = Overrides {
+            scale: Some(2.0),
+            ..Overrides::default()
+        };
+        check(trace(), twice, &["--scale", "shorter"]);
+        let hour = Overrides {
+            duration: Some(Duration::from_secs(3600)),
+            ..Overrides::default()
+        };
+        check(trace(), hour, &["--duration", "shorter"]);
     }
 
     #[test]

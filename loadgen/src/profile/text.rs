@@ -7,26 +7,40 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Arrival, Load, Profile, ProfileError, Segment, Until, default_connections};
+use super::search;
+use super::warm_up::{self, RawWarmUp};
+use super::{
+    Arrival, Load, Profile, ProfileError, Segment, ThinkTime, Trace, Until, default_connections,
+    trace_of,
+};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+const LONGEST_THINK_TIME: Duration = Duration::from_secs(3600);
 /// More users than this on one machine measure the machine.
 const MOST_USERS: u32 = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawProfile {
+pub(super) struct RawProfile {
     name: String,
     description: String,
     mode: RawMode,
-    arrival: Option<RawArrival>,
+    pub(super) arrival: Option<RawArrival>,
     #[serde(default)]
-    phases: Vec<RawPhase>,
-    users: Option<u32>,
-    duration: Option<String>,
-    requests: Option<u64>,
-    warm_up: Option<String>,
+    pub(super) phases: Vec<RawPhase>,
+    pub(super) trace: Option<String>,
+    pub(super) from: Option<f64>,
+    pub(super) to: Option<f64>,
+    pub(super) growth: Option<f64>,
+    pub(super) precision: Option<f64>,
+    pub(super) step: Option<String>,
+    pub(super) p99_below: Option<String>,
+    pub(super) think_time: Option<RawThinkTime>,
+    pub(super) users: Option<u32>,
+    pub(super) duration: Option<String>,
+    pub(super) requests: Option<u64>,
+    warm_up: Option<RawWarmUp>,
     #[serde(default)]
     seed: u64,
     threads: Option<u32>,
@@ -39,18 +53,27 @@ struct RawProfile {
 enum RawMode {
     Open,
     Closed,
+    Saturation,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum RawArrival {
+pub(super) enum RawArrival {
     Constant,
     Poisson,
+    Trace,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawThinkTime {
+    Constant(String),
+    Exponential(String),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawPhase {
+pub(super) struct RawPhase {
     duration: String,
     rate: Option<f64>,
     from: Option<f64>,
@@ -61,12 +84,12 @@ struct RawPhase {
 }
 
 /// A field's path and what was expected of it.
-struct Complaint {
+pub(super) struct Complaint {
     field: String,
     expected: String,
 }
 
-fn complaint(field: impl Into<String>, expected: impl Into<String>) -> Complaint {
+pub(super) fn complaint(field: impl Into<String>, expected: impl Into<String>) -> Complaint {
     Complaint {
         field: field.into(),
         expected: expected.into(),
@@ -88,18 +111,38 @@ pub(super) fn parse(origin: &str, source: &str) -> Result<Profile, ProfileError>
             message: error.message().to_owned(),
         }
     })?;
-    validate(raw).map_err(|Complaint { field, expected }| ProfileError::Field {
+    let in_field = |Complaint { field, expected }| ProfileError::Field {
         origin: origin.to_owned(),
         field,
         expected,
-    })
+    };
+    let trace = trace_file(&raw).map_err(in_field)?;
+    let trace = trace.map(|file| trace_of(origin, file)).transpose()?;
+    validate(raw, trace).map_err(in_field)
 }
 
-fn validate(raw: RawProfile) -> Result<Profile, Complaint> {
+/// The trace that a profile names.
+fn trace_file(raw: &RawProfile) -> Result<Option<&str>, Complaint> {
+    let is_trace = matches!(raw.arrival, Some(RawArrival::Trace));
+    match (&raw.trace, is_trace) {
+        (None, true) => Err(complaint(
+            "trace",
+            "missing; expected the file of send times, relative to the profile's",
+        )),
+        (Some(_), false) => Err(complaint("trace", "expected it with `arrival = \"trace\"`")),
+        (file, _) => Ok(file.as_deref()),
+    }
+}
+
+fn validate(raw: RawProfile, trace: Option<Trace>) -> Result<Profile, Complaint> {
     let load = match raw.mode {
-        RawMode::Open => open(&raw)?,
+        RawMode::Open => open(&raw, trace)?,
         RawMode::Closed => closed(&raw)?,
+        RawMode::Saturation => Load::Saturation(search::parse(&raw)?),
     };
+    if let (Some(field), false) = (search::given(&raw), matches!(load, Load::Saturation(_))) {
+        return Err(complaint(field, "belongs to `mode = \"saturation\"`"));
+    }
     let connections = connections(&raw, &load)?;
     let threads = raw.threads.unwrap_or(1);
     if !(1..=64).contains(&threads) {
@@ -108,8 +151,10 @@ fn validate(raw: RawProfile) -> Result<Profile, Complaint> {
             format!("expected 1 to 64, not {threads}"),
         ));
     }
+    let (warm_up_s, warm_up_until) = warm_up::parse(raw.warm_up.as_ref())?;
     Ok(Profile {
-        warm_up_s: warm_up(raw.warm_up.as_deref())?,
+        warm_up_s,
+        warm_up_until,
         timeout: timeout(raw.timeout.as_deref())?,
         name: raw.name,
         description: raw.description,
@@ -121,9 +166,10 @@ fn validate(raw: RawProfile) -> Result<Profile, Complaint> {
     })
 }
 
-fn open(raw: &RawProfile) -> Result<Load, Complaint> {
+fn open(raw: &RawProfile, trace: Option<Trace>) -> Result<Load, Complaint> {
     let foreign = [
         ("users", raw.users.is_some()),
+        ("think_time", raw.think_time.is_some()),
         ("requests", raw.requests.is_some()),
         ("duration", raw.duration.is_some()),
     ];
@@ -132,6 +178,15 @@ fn open(raw: &RawProfile) -> Result<Load, Complaint> {
             field,
             "belongs to a closed loop; an open one has `phases`",
         ));
+    }
+    if let Some(trace) = trace {
+        if !raw.phases.is_empty() {
+            return Err(complaint(
+                "phases",
+                "expected none beside a trace, which says itself when requests are sent",
+            ));
+        }
+        return Ok(Load::Trace(trace));
     }
     if raw.phases.is_empty() {
         return Err(complaint(
@@ -143,11 +198,16 @@ fn open(raw: &RawProfile) -> Result<Load, Complaint> {
     for (index, phase) in raw.phases.iter().enumerate() {
         segments.extend(segments_of(phase, &format!("phases[{index}]"))?);
     }
-    let arrival = match raw.arrival {
-        Some(RawArrival::Poisson) | None => Arrival::Poisson,
-        Some(RawArrival::Constant) => Arrival::Constant,
-    };
+    let arrival = arrival_of(raw);
     Ok(Load::Open { arrival, segments })
+}
+
+/// How a schedule draws; a trace has none.
+pub(super) fn arrival_of(raw: &RawProfile) -> Arrival {
+    match raw.arrival {
+        Some(RawArrival::Poisson | RawArrival::Trace) | None => Arrival::Poisson,
+        Some(RawArrival::Constant) => Arrival::Constant,
+    }
 }
 
 fn segments_of(phase: &RawPhase, place: &str) -> Result<Vec<Segment>, Complaint> {
@@ -269,7 +329,30 @@ fn closed(raw: &RawProfile) -> Result<Load, Complaint> {
             ));
         }
     };
-    Ok(Load::Closed { users, until })
+    Ok(Load::Closed {
+        users,
+        until,
+        think_time: raw.think_time.as_ref().map(think_time).transpose()?,
+    })
+}
+
+fn think_time(raw: &RawThinkTime) -> Result<ThinkTime, Complaint> {
+    let seconds = |text: &str, field| -> Result<f64, Complaint> {
+        let think = positive_duration(text, field)?;
+        if think > LONGEST_THINK_TIME {
+            return Err(complaint(
+                field,
+                format!("expected at most 1h, not `{text}`"),
+            ));
+        }
+        Ok(think.as_secs_f64())
+    };
+    Ok(match raw {
+        RawThinkTime::Constant(text) => ThinkTime::ConstantS(seconds(text, "think_time.constant")?),
+        RawThinkTime::Exponential(text) => {
+            ThinkTime::ExponentialS(seconds(text, "think_time.exponential")?)
+        }
+    })
 }
 
 fn connections(raw: &RawProfile, load: &Load) -> Result<u32, Complaint> {
@@ -278,33 +361,16 @@ fn connections(raw: &RawProfile, load: &Load) -> Result<u32, Complaint> {
             "connections",
             "a closed loop has one connection per user; leave it out",
         )),
-        (Some(connections @ 1..=MOST_USERS), Load::Open { .. }) => Ok(connections),
+        (Some(connections @ 1..=MOST_USERS), _) => Ok(connections),
         (Some(connections), _) => Err(complaint(
             "connections",
             format!("expected 1 to {MOST_USERS}, not {connections}"),
         )),
         (None, Load::Closed { users, .. }) => Ok(*users),
-        (None, Load::Open { segments, .. }) => {
-            let peak = segments
-                .iter()
-                .map(|s| s.from_rps.max(s.to_rps))
-                .fold(0.0, f64::max);
-            Ok(default_connections(peak))
+        (None, Load::Open { .. } | Load::Trace(_) | Load::Saturation(_)) => {
+            Ok(default_connections(load.peak_rps()))
         }
     }
-}
-
-fn warm_up(text: Option<&str>) -> Result<u32, Complaint> {
-    let warm_up = text.map_or(Ok(Duration::ZERO), |text| duration_of(text, "warm_up"))?;
-    let seconds = u32::try_from(warm_up.as_secs()).unwrap_or(u32::MAX);
-    if warm_up.subsec_nanos() != 0 || seconds > 3600 {
-        let given = humantime::format_duration(warm_up);
-        return Err(complaint(
-            "warm_up",
-            format!("expected whole seconds, at most an hour, not {given}"),
-        ));
-    }
-    Ok(seconds)
 }
 
 fn timeout(text: Option<&str>) -> Result<Duration, Complaint> {
@@ -321,7 +387,7 @@ fn timeout(text: Option<&str>) -> Result<Duration, Complaint> {
     Ok(timeout)
 }
 
-fn rate_of(rate: f64, field: &str) -> Result<f64, Complaint> {
+pub(super) fn rate_of(rate: f64, field: &str) -> Result<f64, Complaint> {
     if rate.is_finite() && rate > 0.0 && rate <= 1e6 {
         return Ok(rate);
     }
@@ -331,7 +397,7 @@ fn rate_of(rate: f64, field: &str) -> Result<f64, Complaint> {
     ))
 }
 
-fn positive_duration(text: &str, field: &str) -> Result<Duration, Complaint> {
+pub(super) fn positive_duration(text: &str, field: &str) -> Result<Duration, Complaint> {
     let duration = duration_of(text, field)?;
     if duration.is_zero() {
         return Err(complaint(
@@ -342,7 +408,7 @@ fn positive_duration(text: &str, field: &str) -> Result<Duration, Complaint> {
     Ok(duration)
 }
 
-fn duration_of(text: &str, field: &str) -> Result<Duration, Complaint> {
+pub(super) fn duration_of(text: &str, field: &str) -> Result<Duration, Complaint> {
     humantime::parse_duration(text).map_err(|_| {
         complaint(
             field,

@@ -17,6 +17,8 @@ pub(crate) struct Behaviour {
     pub(crate) freeze: Option<(u64, Duration)>,
     /// Every so many requests, one is answered after this delay.
     pub(crate) slow: Option<(u64, Duration)>,
+    /// Requests are answered one after the other, each taking so long.
+    pub(crate) one_by_one: Option<Duration>,
     /// Status of every answer; 0 for 200.
     pub(crate) status: u16,
 }
@@ -33,6 +35,7 @@ struct State {
     arrived: AtomicU64,
     served: watch::Sender<u64>,
     frozen_until: watch::Sender<Option<Instant>>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Server {
@@ -57,6 +60,7 @@ impl Server {
             arrived: AtomicU64::new(0),
             served: served.clone(),
             frozen_until: watch::channel(None).0,
+            turn: tokio::sync::Mutex::new(()),
         });
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).expect("within a runtime");
@@ -137,6 +141,10 @@ impl State {
         let frozen_until = *self.frozen_until.borrow();
         if let Some(until) = frozen_until {
             tokio::time::sleep_until(until.into()).await;
+        }
+        if let Some(length) = self.behaviour.one_by_one {
+            let _turn = self.turn.lock().await;
+            tokio::time::sleep(length).await;
         }
         if let Some((every, delay)) = self.behaviour.slow
             && n.is_multiple_of(every)

@@ -1,5 +1,7 @@
 //! How much load is carried, and where it stops being carried: answers and slow requests by rate.
 
+use results::saturation::{Outcome, Saturation};
+
 use super::{Chart, Words, compose, key};
 use crate::draw::axes::{self, Rule};
 use crate::draw::canvas::Canvas;
@@ -35,6 +37,7 @@ pub(super) fn chart(facts: &Facts) -> Option<Chart> {
     if shown.is_empty() {
         return None;
     }
+    let is_search = shown.iter().any(|s| Saturation::of(&s.record).is_some());
     let each: Vec<String> = shown.iter().filter_map(|s| describe(s)).collect();
     let words = Words {
         id: "saturation",
@@ -44,12 +47,18 @@ pub(super) fn chart(facts: &Facts) -> Option<Chart> {
              second. {}.",
             each.join("; ")
         ),
-        note: format!(
-            "On the grey diagonal, everything that was offered is answered. The ring is the knee: the \
+        note: if is_search {
+            "On the grey diagonal, everything that was offered is answered. The ring is the highest rate \
+             that the search counted as carried, if it found one that was not. Each dot is one step."
+                .to_owned()
+        } else {
+            format!(
+                "On the grey diagonal, everything that was offered is answered. The ring is the knee: the \
              highest rate up to which at least {} % was answered and p99 stayed below {SLOW} times its \
              lowest value. Each dot is one step of the profile.",
-            number(CARRIED * 100.0)
-        ),
+                number(CARRIED * 100.0)
+            )
+        },
     };
     Some(compose(facts, words, table(&shown), |canvas| {
         draw(canvas, &shown)
@@ -65,11 +74,14 @@ fn title(each: &[String]) -> String {
 
 fn describe(scenario: &Scenario) -> Option<String> {
     let name = scenario.name();
+    if let Some(search) = Saturation::of(&scenario.record) {
+        return Some(format!("{name} {}", search.outcome.text()));
+    }
     let told = |step: &StepPoint| {
         let p99 = micros(step.latency_us.p99 as f64);
         format!("{} with a p99 of {p99}", rate(step.offered_rps.round()))
     };
-    Some(match knee(&scenario.steps)? {
+    Some(match knee_of(scenario)? {
         Knee::At(step) => format!("{name} carried {}, no more", told(step)),
         Knee::NotReached(step) => format!("{name} carried all of {}", told(step)),
         Knee::Below(step) => format!(
@@ -100,6 +112,28 @@ fn knee(steps: &[StepPoint]) -> Option<Knee<'_>> {
     }
 }
 
+/// The knee of a scenario: what its search found, which has a bound of its own and may try a rate twice,
+/// or what its steps show.
+fn knee_of(scenario: &Scenario) -> Option<Knee<'_>> {
+    match Saturation::of(&scenario.record) {
+        Some(search) => found(&search.outcome, &scenario.steps),
+        None => knee(&scenario.steps),
+    }
+}
+
+fn found<'a>(outcome: &Outcome, steps: &'a [StepPoint]) -> Option<Knee<'a>> {
+    let steps = by_rate(steps);
+    let mut carried = steps.iter().rev();
+    let Some(highest) = carried.find(|step| step.is_carried == Some(true)) else {
+        return steps.first().map(|step| Knee::Below(step));
+    };
+    Some(match outcome {
+        Outcome::Knee { .. } => Knee::At(highest),
+        // Nobody knows what the target does above it.
+        _ => Knee::NotReached(highest),
+    })
+}
+
 fn table(shown: &[&Scenario]) -> Table {
     let head = [
         "Scenario",
@@ -113,7 +147,7 @@ fn table(shown: &[&Scenario]) -> Table {
     ];
     let mut table = Table::new("What each step of the load gave", 1, &head);
     for scenario in shown {
-        let knee = knee(&scenario.steps);
+        let knee = knee_of(scenario);
         for step in &scenario.steps {
             let is_knee = matches!(knee, Some(Knee::At(found)) if found == step);
             table.push([
@@ -234,7 +268,7 @@ fn curves(
         for step in steps {
             canvas.disc(at(step), thick * 2, scenario.ink);
         }
-        if let Some(Knee::At(step)) = knee(&scenario.steps) {
+        if let Some(Knee::At(step)) = knee_of(scenario) {
             canvas.disc(at(step), thick * 4, scenario.ink);
             canvas.disc(at(step), thick * 5 / 2, Ink::Surface);
         }
@@ -258,6 +292,7 @@ mod tests {
             achieved_rps,
             samples: 100,
             latency_us,
+            is_carried: None,
         }
     }
 
@@ -273,5 +308,30 @@ mod tests {
         assert_eq!(knee(&[busy, fine]), Some(Knee::NotReached(&busy)));
         assert_eq!(knee(&[short]), Some(Knee::Below(&short)));
         assert_eq!(knee(&[]), None);
+    }
+
+    #[test]
+    fn the_knee_of_a_search_is_what_the_search_found() {
+        let of = |offered, is_carried| StepPoint {
+            is_carried: Some(is_carried),
+            ..step(offered, offered, 500)
+        };
+        let (low, hiccup, middle, high) = (
+            of(100.0, true),
+            of(199.0, false),
+            of(200.0, true),
+            of(400.0, false),
+        );
+        let steps = [low, hiccup, middle, high];
+        let knee = Outcome::Knee { rps: 200.0 };
+        assert_eq!(found(&knee, &steps), Some(Knee::At(&middle)));
+        let bound = Outcome::GeneratorBound {
+            at_rps: 400.0,
+            carried_rps: Some(200.0),
+        };
+        assert_eq!(found(&bound, &steps), Some(Knee::NotReached(&middle)));
+        let below = Outcome::Below { lowest_rps: 400.0 };
+        assert_eq!(found(&below, &[high]), Some(Knee::Below(&high)));
+        assert_eq!(found(&knee, &[]), None);
     }
 }

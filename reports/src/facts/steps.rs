@@ -6,7 +6,8 @@
 use hdrhistogram::{AdditionError, Histogram};
 use results::histogram;
 use results::hlog::Interval;
-use results::record::{Percentiles, SeriesRow};
+use results::record::{Percentiles, ScenarioRecord, SeriesRow};
+use results::saturation::Saturation;
 use serde_json::Value;
 
 /// Fewer rates than this make no curve.
@@ -31,21 +32,24 @@ pub struct StepPoint {
     pub samples: u64,
     /// Latency from the intended send time.
     pub latency_us: Percentiles,
+    /// Whether a search counted the rate as carried; unknown where nobody searched.
+    pub is_carried: Option<bool>,
 }
 
 /// Samples of each span.
 pub(super) struct Steps {
-    spans: Vec<(f64, f64, Histogram<u64>)>,
+    spans: Vec<(Span, Histogram<u64>)>,
     failed: Option<AdditionError>,
 }
 
 impl Steps {
-    /// The spans of a profile; none unless it has several rates.
-    pub(super) fn of(profile: &Value, warm_up_s: f64) -> Self {
-        let spans = spans(profile, warm_up_s).unwrap_or_default();
+    /// The spans of a scenario: the steps of its search, or those of a profile of several rates.
+    pub(super) fn of(profile: &Value, record: &ScenarioRecord, warm_up_s: f64) -> Self {
+        let spans = searched(profile, record).or_else(|| spans(profile, warm_up_s));
         let spans = spans
+            .unwrap_or_default()
             .into_iter()
-            .map(|(from, to)| (from, to, histogram::empty()));
+            .map(|span| (span, histogram::empty()));
         Self {
             spans: spans.collect(),
             failed: None,
@@ -54,8 +58,8 @@ impl Steps {
 
     pub(super) fn add(&mut self, interval: &Interval) {
         let (start, end) = (interval.start_s, interval.start_s + interval.length_s);
-        for (from, to, samples) in &mut self.spans {
-            if start + SAME_MOMENT_S >= *from && end <= *to + SAME_MOMENT_S {
+        for (span, samples) in &mut self.spans {
+            if start + SAME_MOMENT_S >= span.from && end <= span.to + SAME_MOMENT_S {
                 let result = samples.add(&interval.histogram);
                 self.failed = result.err().or(self.failed.take());
             }
@@ -67,29 +71,55 @@ impl Steps {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let points = self.spans.iter().filter_map(|(from, to, samples)| {
+        let points = self.spans.iter().filter_map(|(span, samples)| {
+            let Span {
+                from,
+                to,
+                is_carried,
+            } = *span;
             let inside = |row: &&SeriesRow| {
                 let second = f64::from(row.second);
-                second + SAME_MOMENT_S >= *from && second + 1.0 <= *to + SAME_MOMENT_S
+                second + SAME_MOMENT_S >= from && second + 1.0 <= to + SAME_MOMENT_S
             };
             let seconds = rows.iter().filter(inside).count() as f64;
             let per_second = |value: fn(&SeriesRow) -> u64| {
                 rows.iter().filter(inside).map(value).sum::<u64>() as f64 / seconds
             };
             (seconds > 0.0 && !samples.is_empty()).then(|| StepPoint {
-                start_s: *from,
+                start_s: from,
                 offered_rps: per_second(|row| row.offered),
                 achieved_rps: per_second(|row| row.ok),
                 samples: samples.len(),
                 latency_us: histogram::percentiles(samples),
+                is_carried,
             })
         });
         Ok(points.collect())
     }
 }
 
-/// Begin and end of each span in seconds from the first send.
-fn spans(profile: &Value, warm_up_s: f64) -> Option<Vec<(f64, f64)>> {
+/// Begin and end of a span in seconds from the first send, and what a search made of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Span {
+    from: f64,
+    to: f64,
+    is_carried: Option<bool>,
+}
+
+/// The steps of a search.
+fn searched(profile: &Value, record: &ScenarioRecord) -> Option<Vec<Span>> {
+    let search = Saturation::of(record)?;
+    let length_s = profile.get("step_s")?.as_f64()?;
+    let spans = search.steps.iter().map(|step| Span {
+        from: step.at_s,
+        to: step.at_s + length_s,
+        is_carried: Some(step.is_carried),
+    });
+    Some(spans.collect())
+}
+
+/// The stretches of a profile of several rates.
+fn spans(profile: &Value, warm_up_s: f64) -> Option<Vec<Span>> {
     let segments = profile.get("segments")?.as_array()?;
     let mut rates: Vec<u64> = Vec::new();
     let mut spans = Vec::new();
@@ -108,7 +138,11 @@ fn spans(profile: &Value, warm_up_s: f64) -> Option<Vec<(f64, f64)>> {
         for part in 0..parts as u32 {
             let at = |edge: f64| start + length * edge / parts;
             let part = f64::from(part);
-            spans.push((at(part), at(part + 1.0)));
+            spans.push(Span {
+                from: at(part),
+                to: at(part + 1.0),
+                is_carried: None,
+            });
             rates.push((from + (to - from) * (part + 0.5) / parts).round() as u64);
         }
         start += length;
@@ -133,6 +167,7 @@ mod tests {
         #[track_caller]
         fn check(segments: &[Value], expected: Option<&[(f64, f64)]>) {
             let found = spans(&json!({ "segments": segments }), 5.0);
+            let found = found.map(|spans| spans.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>());
             assert_eq!(found.as_deref(), expected);
         }
         check(&[segment(10.0, 500.0, 500.0)], None);
@@ -152,7 +187,14 @@ mod tests {
     #[test]
     fn a_second_across_two_spans_belongs_to_neither() {
         let profile = json!({"segments": [segment(1.5, 1.0, 1.0), segment(1.5, 2.0, 2.0), segment(1.0, 3.0, 3.0)]});
-        let mut steps = Steps::of(&profile, 0.0);
+        let mut steps = Steps {
+            spans: spans(&profile, 0.0)
+                .expect("three rates")
+                .into_iter()
+                .map(|span| (span, histogram::empty()))
+                .collect(),
+            failed: None,
+        };
         for second in 0..4 {
             let mut samples = histogram::empty();
             histogram::record(&mut samples, 100);
