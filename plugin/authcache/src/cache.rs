@@ -4,8 +4,10 @@
 //! what is stored.
 //!
 //! Eviction is by the clock algorithm: an entry that was used since the hand last passed gets another
-//! round. An entry whose loss would grant something ([`Value::may_go`]) is never evicted; when the hand
-//! finds nothing that may go, the newcomer is not stored and has to be asked for each time.
+//! round. An entry whose loss would grant something ([`Value::may_go`]) is never evicted; when none of
+//! those that the hand looks at may go, the newcomer is not stored and has to be asked for each time. When
+//! all that may go are in use, the first of them goes: whoever comes often finds a place again, while a
+//! newcomer that found none would cost a call each time.
 
 use hashbrown::HashTable;
 
@@ -159,21 +161,26 @@ impl<K, V: Value> Arena<K, V> {
     }
 
     fn evict(&mut self, now: UnixMillis) -> Result<(), Full> {
-        // Two rounds at most: the first may only take marks away.
-        for _ in 0..MAX_STEPS.min(self.len.saturating_mul(2)) {
+        let mut in_use = None;
+        for _ in 0..MAX_STEPS.min(self.len) {
             if self.hand >= self.len {
                 self.hand = 0;
             }
             let hand = self.hand;
             let slot = self.slot_mut(hand).ok_or(Full)?;
-            if !slot.used && slot.value.may_go(now) {
+            let may_go = slot.value.may_go(now);
+            if !slot.used && may_go {
                 self.take(hand);
                 return Ok(());
             }
             slot.used = false;
+            if may_go {
+                in_use = in_use.or(Some(hand));
+            }
             self.hand += 1;
         }
-        Err(Full)
+        self.take(in_use.ok_or(Full)?);
+        Ok(())
     }
 
     /// Removes the entry at a place; the last one moves there.
@@ -292,6 +299,26 @@ mod tests {
                 .insert(hash(stranger), stranger, item(stranger), NOW)
                 .expect("room is made");
             assert!(arena.len() <= 50);
+        }
+    }
+
+    #[test]
+    fn a_newcomer_finds_a_place_where_all_others_are_in_use() {
+        let entries = 8 * MAX_STEPS as u32;
+        let mut arena = Arena::new(entries as usize);
+        for n in 0..entries {
+            arena
+                .insert(hash(n), n, item(n), NOW)
+                .expect("there is room");
+        }
+        for newcomer in entries..entries + 100 {
+            for n in 0..entries {
+                arena.find(hash(n), |key| *key == n);
+            }
+            arena
+                .insert(hash(newcomer), newcomer, item(newcomer), NOW)
+                .expect("room is made");
+            assert!(has(&arena, newcomer) && arena.len() == entries as usize);
         }
     }
 
