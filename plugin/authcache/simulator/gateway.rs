@@ -84,6 +84,8 @@ pub(crate) struct Gateway {
     pub(crate) settings: Settings,
     pub(crate) offset_ms: i64,
     pub(crate) dice: Dice,
+    /// For what happens to queues.
+    pub(crate) queues: Dice,
     pub(crate) workers: Vec<Vm>,
     pub(crate) sync: Singleton,
     pub(crate) usage: VecDeque<Vec<u8>>,
@@ -112,6 +114,7 @@ impl Gateway {
             settings,
             offset_ms: scenario.offsets_ms[number],
             dice,
+            queues: Dice::new(scenario.seed, 200 + number as u64),
             workers: Vec::new(),
             sync,
             usage: VecDeque::new(),

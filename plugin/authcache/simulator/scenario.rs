@@ -100,6 +100,12 @@ pub(crate) struct Network {
     pub(crate) late: u64,
     /// A wake-up for a queue is lost.
     pub(crate) wake_lost: u64,
+    /// A wake-up comes twice.
+    pub(crate) wake_twice: u64,
+    /// What a worker is told never gets into its queue.
+    pub(crate) news_lost: u64,
+    /// What a worker is told gets into its queue twice.
+    pub(crate) news_twice: u64,
 }
 
 /// One run.
@@ -174,6 +180,7 @@ impl Scenario {
     fn adversarial(seed: u64, wanted: &Wanted) -> Self {
         let mut dice = Dice::new(seed, 1);
         let mut ages = Dice::new(seed, 4);
+        let mut queues = Dice::new(seed, 6);
         let gateways = dice.pick(&[1, 1, 1, 2, 2, 3, 4]);
         let workers = dice.pick(&[1, 2, 2, 3]);
         // One worker that knows all usage is held to the limit in every mode.
@@ -266,6 +273,9 @@ impl Scenario {
                 lost_after: trouble(&mut dice, 200),
                 late: trouble(&mut dice, 100),
                 wake_lost: trouble(&mut dice, 500),
+                wake_twice: trouble(&mut queues, 500),
+                news_lost: trouble(&mut queues, 500),
+                news_twice: trouble(&mut queues, 500),
             },
             exact: wanted.exact,
             elected: Dice::new(seed, 5).chance(300),

@@ -48,11 +48,14 @@ pub(crate) fn shrink(failing: &Scenario, rule: Rule, tries: usize) -> Scenario {
     best
 }
 
-const SIMPLER: [fn(&mut Scenario); 8] = [
+const SIMPLER: [fn(&mut Scenario); 11] = [
     |scenario| scenario.network.lost_before = 0,
     |scenario| scenario.network.lost_after = 0,
     |scenario| scenario.network.late = 0,
     |scenario| scenario.network.wake_lost = 0,
+    |scenario| scenario.network.wake_twice = 0,
+    |scenario| scenario.network.news_lost = 0,
+    |scenario| scenario.network.news_twice = 0,
     |scenario| scenario.network.lag_ms = (0, 0),
     |scenario| scenario.network.latency_ms = (1, 1),
     |scenario| scenario.network.service_ms = (0, 0),

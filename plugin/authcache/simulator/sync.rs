@@ -285,12 +285,16 @@ impl World<'_> {
 
     /// Puts a message into the queue of usage.
     fn put(&mut self, number: usize, bytes: Vec<u8>) {
-        let wake_lost = self.network.wake_lost;
+        let network = self.network;
         let gateway = &mut self.gateways[number];
         gateway.usage.push_back(bytes);
-        let is_lost = gateway.dice.chance(wake_lost);
+        let is_lost = gateway.dice.chance(network.wake_lost);
+        let comes_twice = gateway.queues.chance(network.wake_twice);
         if let Some(seat) = gateway.registered.filter(|_| !is_lost) {
             self.events.push(self.now + 1, Event::UsageReady(seat));
+            if comes_twice {
+                self.events.push(self.now + 2, Event::UsageReady(seat));
+            }
         }
     }
 }

@@ -801,17 +801,25 @@ impl<'a> World<'a> {
 
     /// Puts news into a worker's queue. Those for a VM that is gone are for nobody.
     pub(super) fn deliver(&mut self, gateway: usize, queue: u32, bytes: Vec<u8>) {
-        let wake_lost = self.network.wake_lost;
+        let network = self.network;
         let gateway = &mut self.gateways[gateway];
-        let lost = gateway.dice.chance(wake_lost);
+        let lost = gateway.dice.chance(network.wake_lost);
+        let wakes_twice = gateway.queues.chance(network.wake_twice);
+        let copies = match gateway.queues.chance(network.news_lost) {
+            true => 0,
+            false => 1 + usize::from(gateway.queues.chance(network.news_twice)),
+        };
         let to = gateway.workers.iter_mut().find_map(|vm| {
             let flow = vm.flow_of(queue)?;
             Some((vm, flow))
         });
         if let Some((vm, flow)) = to {
-            vm.news[flow].push_back(bytes);
+            vm.news[flow].extend(std::iter::repeat_n(bytes, copies));
             if !lost {
                 self.events.push(self.now + 1, Event::NewsReady(vm.place));
+                if wakes_twice {
+                    self.events.push(self.now + 2, Event::NewsReady(vm.place));
+                }
             }
         }
     }
