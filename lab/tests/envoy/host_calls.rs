@@ -31,6 +31,13 @@ const FOUND: [&str; 2] = ["> proxy_get_header_map_value", "< malloc"];
 /// A header that is looked for and not there.
 const MISSING: [&str; 1] = ["> proxy_get_header_map_value"];
 
+/// The slot of the application, and what is left in it.
+const LEASE: [&str; 3] = [
+    "> proxy_get_shared_data",
+    "< malloc",
+    "> proxy_set_shared_data",
+];
+
 const REPLY: [&str; 1] = ["> proxy_send_local_response"];
 
 const END: [&str; 1] = ["proxy_on_delete"];
@@ -77,6 +84,19 @@ async fn a_hit_from_a_lease_costs_what_any_hit_costs() {
     let gateway = warm(setup, &Request::user("/hello", "ada")).await;
     let read_more: [&[&str]; 4] = [&ARRIVAL, &FOUND, &FOUND, &END];
     check(&gateway, 200, Request::user("/hello", "ada"), &read_more).await;
+    gateway.stop().await;
+}
+
+/// So little is left of the limit that a worker leases one token at a time, and every hit has to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hit_that_leases_reads_the_slot_and_writes_it_once() {
+    let scarce = [("hits", "eternity", 5 + REPEATS as u64)];
+    let setup = Setup::new(Population::new().user("ada", &scarce)).never_flushing();
+    let setup = setup.cache(json!({ "mode": "balanced" }));
+    let ada = Request::user("/hello", "ada");
+    let gateway = warm(setup, &ada).await;
+    let leased: [&[&str]; 5] = [&ARRIVAL, &FOUND, &FOUND, &LEASE, &END];
+    check(&gateway, 200, ada, &leased).await;
     gateway.stop().await;
 }
 
