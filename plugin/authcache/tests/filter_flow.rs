@@ -103,6 +103,38 @@ fn a_wrong_key_does_not_take_the_others_down_that_wait() {
     assert_eq!(world.backend.calls.get("authrep"), Some(&2));
 }
 
+/// The backend already refuses the key, of which the record does not hear: nobody refreshes it, and the
+/// refusal was of another question. `ttl.hard` is what bounds that.
+#[test]
+fn a_key_that_is_taken_away_passes_no_longer_than_the_record_that_lists_it() {
+    const HARD_MS: u64 = 4_000;
+    for mode in ["fast", "balanced", "strict"] {
+        let cache = format!(r#"{{"mode":"{mode}","ttl":{{"soft":"2s","hard":"{HARD_MS}ms"}}}}"#);
+        let mut world = world(&cache, &[("hits", Period::Day, 1_000)]);
+        world.sync_is_up = false;
+        let asked_at = world.now;
+        let hit = "/hits?app_id=app&app_key=secret";
+        assert_eq!(world.ask(0, hit), Fate::Admitted);
+        let keys = |world: &mut World, keys: &[&str]| {
+            let app = world.backend.applications.get_mut("app").expect("there");
+            app.keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        };
+        keys(&mut world, &["other"]);
+        let unlisted = world.ask(0, "/nonsense?app_id=app&app_key=secret");
+        assert_eq!(unlisted, Fate::Denied(403), "{mode}");
+        while world.now < asked_at.plus_ms(2 * HARD_MS) {
+            let fate = world.ask(0, hit);
+            if world.now >= asked_at.plus_ms(HARD_MS) {
+                assert_eq!(fate, Fate::Denied(403), "{mode}, at {:?}", world.now);
+            }
+            world.run(100);
+        }
+        // The other one is as good as it was.
+        let other = world.ask(0, "/hits?app_id=app&app_key=other");
+        assert_eq!(other, Fate::Admitted, "{mode}");
+    }
+}
+
 #[test]
 fn strange_keys_of_a_known_application_are_rationed() {
     let mut world = world(r#"{"calls_per_second":5}"#, HITS_10);
