@@ -142,7 +142,7 @@ async fn a_refresh_of_a_thousand_applications_keeps_to_a_few_connections() {
                 "delay": { "kind": "constant", "ms": 20 }, "concurrency": IN_FLIGHT, "queue": 0,
             }))
             .await;
-        let asked = gateway.backend_calls("authorize").await;
+        let asked = gateway.questions().await;
         let connections = gateway.towards_backend("upstream_cx_total").await;
         let (mut most_active, mut slowest) = (0, Duration::ZERO);
         wait_until("a refresh of every application", async || {
@@ -151,7 +151,7 @@ async fn a_refresh_of_a_thousand_applications_keeps_to_a_few_connections() {
             let active = gateway.towards_backend("upstream_rq_active").await;
             slowest = slowest.max(since.elapsed());
             most_active = most_active.max(active);
-            match gateway.backend_calls("authorize").await - asked {
+            match gateway.questions().await - asked {
                 refreshed if refreshed >= MANY as u64 => Ok(()),
                 refreshed => Err(refreshed),
             }

@@ -114,12 +114,10 @@ impl Route {
     }
 
     /// How far from the beginning and from the end of a minute usage may go with a question: the call
-    /// may take until its timeout, and the backend's clock decides when it arrives. `None` where one
-    /// gateway knows all usage: it has no need to ask that often.
-    pub fn merging_margins_ms(&self) -> Option<(u64, u64)> {
+    /// may take until its timeout, and the backend's clock decides when it arrives.
+    pub fn merging_margins_ms(&self) -> (u64, u64) {
         let skew_ms = self.policy.clock_skew_ms;
-        let is_one_of_several = self.policy.gateways.count > 1;
-        is_one_of_several.then(|| (skew_ms, skew_ms.saturating_add(self.timeout_ms)))
+        (skew_ms, skew_ms.saturating_add(self.timeout_ms))
     }
 
     /// What leases of its applications keep to.

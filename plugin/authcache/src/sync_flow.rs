@@ -26,7 +26,7 @@ pub use settings::{SyncSettings, SyncSettingsError};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use application::{Application, Merging, Phase, Wish};
+use application::{Application, Habits, Phase, Wish};
 use epochs::ReadPlan;
 use pending::Pending;
 
@@ -304,7 +304,7 @@ impl SyncFlow {
     }
 
     /// Tells the applications of services that came to their capacity, or that no usage arrives for
-    /// any more, to report what they have.
+    /// any more, to report what they have before its time.
     fn flush(&mut self, now: UnixMillis) {
         for (place, service) in self.services.iter_mut().enumerate() {
             let policy = service.route.flush;
@@ -321,7 +321,7 @@ impl SyncFlow {
             for application in self.applications.values_mut() {
                 if application.service == place {
                     application.fresh = 0;
-                    application.flush_due = !application.pending.is_empty();
+                    application.early_due = !application.pending.is_empty();
                 }
             }
         }
@@ -333,14 +333,10 @@ impl SyncFlow {
             return Wish::Nothing;
         };
         application.queued = false;
-        let service = self.services.get(application.service);
-        let interval_ms = service.and_then(|service| service.route.flush.interval_ms);
-        let margins_ms = service.and_then(|service| service.route.merging_margins_ms());
-        let merging = margins_ms.map(|(after_ms, before_ms)| Merging {
-            after_ms,
-            before_ms,
-        });
-        let wish = application.wish(now, interval_ms, merging);
+        let Some(service) = self.services.get(application.service) else {
+            return Wish::Nothing;
+        };
+        let wish = application.wish(now, Habits::of(&service.route));
         let reports = matches!(wish, Wish::Report | Wish::Both);
         let is_made = reports && self.may_report(now) && self.make(id, wish, now, steps);
         if wish != Wish::Nothing
@@ -382,11 +378,11 @@ impl SyncFlow {
                 self.question(&application, None)
             }
             Wish::Both => {
-                let cut = self.cut(&mut application);
+                let cut = self.cut(&mut application, now);
                 application.begin_question(now);
-                self.question(&application, Some(&cut))
+                self.question(&application, cut.as_ref())
             }
-            _ => self.report(&mut application),
+            _ => self.report(&mut application, now),
         };
         self.applications.insert(id, application);
         callout
@@ -414,18 +410,18 @@ impl SyncFlow {
     }
 
     /// Takes what one report holds.
-    fn cut(&mut self, application: &mut Application) -> Pending {
-        if let Some(service) = self.services.get_mut(application.service) {
-            service.fresh = service.fresh.saturating_sub(application.fresh);
-        }
-        application.begin_report()
+    fn cut(&mut self, application: &mut Application, now: UnixMillis) -> Option<Pending> {
+        let service = self.services.get_mut(application.service)?;
+        service.fresh = service.fresh.saturating_sub(application.fresh);
+        let habits = Habits::of(&service.route);
+        Some(application.begin_report(habits, now))
     }
 
-    fn report(&mut self, application: &mut Application) -> Option<Callout> {
+    fn report(&mut self, application: &mut Application, now: UnixMillis) -> Option<Callout> {
         if application.pending.is_empty() {
             return None;
         }
-        let cut = self.cut(application);
+        let cut = self.cut(application, now)?;
         let route = &self.services.get(application.service)?.route;
         let transactions = cut.transactions(&application.credential);
         // The cut is made to fit into one call.

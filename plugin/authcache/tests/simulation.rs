@@ -260,3 +260,38 @@ fn few_calls_are_made_for_many_requests() {
     assert_eq!(world.admitted(), 20_000);
     assert!(world.backend.calls() < 40, "{:?}", world.backend.calls);
 }
+
+/// A limit that is lowered meanwhile lets the backend refuse a question that reports too: none of that usage
+/// is counted then, and the worker has to go on counting it.
+#[test]
+fn usage_that_a_refused_question_carried_stays_ahead_of_its_answer() {
+    let settings = settings(r#"{"ttl":{"soft":"2s"}}"#);
+    let mut world = World::new(&settings, 1, backend(&[("hits", Period::Day, 1_000)], 50));
+    world.ask(0, "/hits?user_key=ada");
+    world.run(2_500);
+    world.ask(0, "/hits?user_key=ada");
+    world.run(1_000);
+    let questions = |world: &World| world.backend.calls.get("authrep").copied();
+    assert_eq!(questions(&world), Some(1), "the worker's own");
+    for _ in 0..100 {
+        assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
+    }
+    world.backend.limits = vec![("hits", Period::Day, 90)];
+    for _ in 0..1_000 {
+        if questions(&world) == Some(2) {
+            break;
+        }
+        if world.now.0.is_multiple_of(100) {
+            world.send(0, "/hits?user_key=ada");
+        }
+        world.run(1);
+    }
+    assert_eq!(questions(&world), Some(2), "the one that reports");
+    // The answer, and what the worker is told.
+    world.run(10);
+    assert!(world.backend.counted("ada", "hits") <= 2);
+    assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Denied(429));
+    let admitted = world.admitted();
+    world.drain(10_000);
+    assert_eq!(world.backend.counted("ada", "hits"), admitted);
+}

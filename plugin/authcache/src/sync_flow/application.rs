@@ -7,8 +7,10 @@
 //! the question. So what a reading covers is exactly what was reported before it, and usage that
 //! arrives meanwhile is exactly what it does not. With leases no reading has to contain the last
 //! report, but reports have to be in time: the question comes at once, and a slow one delays no report.
-//! Where several gateways read the same counters, one call reports and asks, if all that is pending is
-//! of the current minute; it stands for a report in every respect.
+//!
+//! One call reports and asks, if all that is pending is of the current minute; it stands for a report in
+//! every respect. So far from its limits an application costs one call for each reading, and another one
+//! where a minute ends between two.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ use crate::credentials::Credential;
 use crate::ids::{AppKey, MetricName};
 use crate::key::CredentialKind;
 use crate::lease::slot::Tag;
-use crate::record::Uncovered;
+use crate::record::{Reading, Uncovered};
 use crate::service::Route;
 use crate::time::{Period, UnixMillis};
 
@@ -42,6 +44,15 @@ pub(super) struct Asking {
     pub(super) uncovered: Vec<(SourceId, Uncovered)>,
 }
 
+impl Asking {
+    /// The answer does not cover this usage either, because the backend did not count it.
+    pub(super) fn lacks(&mut self, cut: &Pending) {
+        for (source, uncovered) in &mut self.uncovered {
+            uncovered.usage.extend(cut.of(*source));
+        }
+    }
+}
+
 /// What an application wants to do now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wish {
@@ -57,14 +68,40 @@ pub(super) enum Wish {
     Both,
 }
 
-/// When usage may go with a question.
+/// How long usage that is reported before its time makes up for that, in intervals.
+const EARLY_INTERVALS: u64 = 10;
+/// How many reports come before their time in a row.
+const EARLY_REPORTS: u64 = 5;
+/// Usage of more than this part of what a limit has left is not little.
+const LITTLE_ALONE: u64 = 4;
+/// The same where others use the limit meanwhile, and count on what they are told.
+const LITTLE_AMONG_OTHERS: u64 = 64;
+
+/// What a service wants of the calls of its applications.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Merging {
-    /// So long after its minute begins, since the backend dates it with its own clock when the call
-    /// arrives.
+pub(super) struct Habits {
+    /// How long usage waits at most, if time decides.
+    pub(super) interval_ms: Option<u64>,
+    /// Whether other gateways read the same counters.
+    pub(super) is_one_of_several: bool,
+    /// Usage goes with a question from so long on after its minute begins, since the backend dates it
+    /// with its own clock when the call arrives.
     pub(super) after_ms: u64,
-    /// So long before its minute ends.
+    /// So long before its minute ends it does not any more.
     pub(super) before_ms: u64,
+}
+
+impl Habits {
+    /// Those of a service.
+    pub(super) fn of(route: &Route) -> Self {
+        let (after_ms, before_ms) = route.merging_margins_ms();
+        Self {
+            interval_ms: route.flush.interval_ms,
+            is_one_of_several: route.policy.gateways.count > 1,
+            after_ms,
+            before_ms,
+        }
+    }
 }
 
 /// Where answers for a worker go, and its totals of the last message.
@@ -74,6 +111,8 @@ pub(super) struct Source {
     /// When it last named the application.
     pub(super) seen: UnixMillis,
     pub(super) totals: BTreeMap<MetricName, u64>,
+    /// When it was told a reading last.
+    pub(super) told: UnixMillis,
 }
 
 /// One application.
@@ -91,6 +130,15 @@ pub(super) struct Application {
     pub(super) fresh: u64,
     /// Whether what is pending is to be reported whatever its age.
     pub(super) flush_due: bool,
+    /// Whether it should be, because its service came to its capacity, or falls idle.
+    pub(super) early_due: bool,
+    /// From then on all reports that may come before their time are left to make.
+    early_from: UnixMillis,
+    /// What the last reading left of the limit that has the least, without what was reported since; 0
+    /// before there is one.
+    room: u64,
+    /// Whether the backend ever described its state.
+    pub(super) is_read: bool,
     /// When the oldest pending usage arrived.
     pub(super) waiting_since: Option<UnixMillis>,
     pub(super) sources: BTreeMap<SourceId, Source>,
@@ -123,6 +171,10 @@ impl Application {
             pending: Pending::default(),
             fresh: 0,
             flush_due: false,
+            early_due: false,
+            early_from: UnixMillis(0),
+            room: 0,
+            is_read: false,
             waiting_since: None,
             sources: BTreeMap::new(),
             phase: Phase::Rest,
@@ -139,12 +191,7 @@ impl Application {
     }
 
     /// What to do at `now`.
-    pub(super) fn wish(
-        &mut self,
-        now: UnixMillis,
-        interval_ms: Option<u64>,
-        merging: Option<Merging>,
-    ) -> Wish {
+    pub(super) fn wish(&mut self, now: UnixMillis, habits: Habits) -> Wish {
         match self.phase {
             Phase::Reporting(_) => return Wish::Nothing,
             Phase::Settling { until } if now < until => return Wish::Later,
@@ -157,19 +204,24 @@ impl Application {
             return Wish::Nothing;
         }
         self.refresh_due |= epoch.is_some_and(|epoch| epoch.is_due(self.seen, now));
+        let interval_ms = habits.interval_ms;
+        let may_ask = !is_asking && self.ask_backoff.is_over(now);
+        let is_far = self.is_far(habits);
+        let may_merge = may_ask && self.may_merge(habits, now);
+        let goes_along = match epoch {
+            Some(epoch) if habits.is_one_of_several || epoch.is_near() => true,
+            // What was reported a moment ago need not be for the sake of a question.
+            _ => may_merge || is_far && self.is_old(now, interval_ms.map(|ms| ms / 2)),
+        };
         let wants_report = self.flush_due
+            || self.early_due && self.may_be_early(habits, now)
             || self.is_old(now, interval_ms)
             || epoch.is_some_and(|epoch| epoch.wants_report(now))
-            || self.refresh_due
-                && !is_asking
-                && epoch.is_some_and(|epoch| merging.is_some() || epoch.is_near());
+            || self.refresh_due && !is_asking && goes_along;
         let reports = wants_report && !self.pending.is_empty() && self.report_backoff.is_over(now);
-        let may_ask = !is_asking && self.ask_backoff.is_over(now);
-        let may_merge = may_ask && merging.is_some_and(|merging| self.may_merge(merging, now));
         if reports && self.epoch.is_some() {
             // Near a limit a reading is of use whenever it costs nothing.
-            let is_near = self.epoch.as_deref().is_some_and(Epoch::is_near);
-            return if may_merge && (self.refresh_due || is_near) {
+            return if may_merge && (self.refresh_due || self.is_near()) {
                 Wish::Both
             } else {
                 Wish::Report
@@ -178,11 +230,15 @@ impl Application {
         if is_asking {
             return Wish::Later;
         }
-        if self.refresh_due && may_ask {
-            return if may_merge { Wish::Both } else { Wish::Ask };
+        if self.refresh_due && may_merge {
+            return Wish::Both;
         }
+        // Counting for itself, a worker asks best when its report is counted.
         if reports {
             return Wish::Report;
+        }
+        if self.refresh_due && may_ask {
+            return Wish::Ask;
         }
         let epoch = self.epoch.as_deref();
         let will_ask = epoch.is_some_and(|epoch| epoch.is_in_use(self.seen));
@@ -193,20 +249,61 @@ impl Application {
     }
 
     /// Whether everything that is pending may go with a question.
-    fn may_merge(&self, merging: Merging, now: UnixMillis) -> bool {
+    fn may_merge(&self, habits: Habits, now: UnixMillis) -> bool {
         let minute = Period::Minute.window(now);
-        let earliest = minute.start.plus_ms(merging.after_ms);
+        let earliest = minute.start.plus_ms(habits.after_ms);
+        // Its first question may lack a key, and be refused.
+        let lacks_key = matches!(&self.credential, Credential::App { .. }) && self.key.is_none();
         !self.pending.is_empty()
-            && self.epoch.is_some()
+            // Without leases more may be used than the backend says yes to.
+            && (self.epoch.is_some() || self.is_far(habits))
+            && (self.is_read || !lacks_key)
             && now >= self.apart_until
             && self.report_backoff.is_over(now)
             && now >= earliest
-            && now.plus_ms(merging.before_ms) < minute.end
+            && now.plus_ms(habits.before_ms) < minute.end
             && self.pending.is_all_of(minute.start)
     }
 
+    /// Whether it is far from its limits: what is pending is little, seen from there.
+    pub(super) fn is_far(&self, habits: Habits) -> bool {
+        let part = match habits.is_one_of_several {
+            true => LITTLE_AMONG_OTHERS,
+            false => LITTLE_ALONE,
+        };
+        !self.is_near() && self.pending.amount() < self.room / part
+    }
+
+    /// Whether its leases want short epochs.
+    fn is_near(&self) -> bool {
+        self.epoch.as_deref().is_some_and(Epoch::is_near)
+    }
+
+    /// Whether usage may be reported although its interval is not over. Far from its limits an
+    /// application does that rarely, so that its calls stay few however its requests come.
+    fn may_be_early(&self, habits: Habits, now: UnixMillis) -> bool {
+        let Some(interval_ms) = habits.interval_ms.filter(|_| self.is_far(habits)) else {
+            return true;
+        };
+        let ahead_ms = early_ms(interval_ms).saturating_mul(EARLY_REPORTS - 1);
+        self.early_from <= now.plus_ms(ahead_ms)
+    }
+
+    /// Takes over what a reading leaves.
+    pub(super) fn take_room(&mut self, reading: &Reading) {
+        let limits = reading.limits.iter();
+        let room = limits.map(|limit| limit.max.saturating_sub(limit.current));
+        self.room = room.min().unwrap_or(u64::MAX);
+        self.is_read = true;
+    }
+
     /// Cuts off what one report holds.
-    pub(super) fn begin_report(&mut self) -> Pending {
+    pub(super) fn begin_report(&mut self, habits: Habits, now: UnixMillis) -> Pending {
+        if self.early_due && self.may_be_early(habits, now) {
+            let from = self.early_from.max(now);
+            self.early_from = from.plus_ms(early_ms(habits.interval_ms.unwrap_or_default()));
+        }
+        self.early_due = false;
         let cut = self.pending.cut();
         self.fresh = 0;
         self.flush_due = !self.pending.is_empty();
@@ -217,10 +314,12 @@ impl Application {
 
     /// The usage of the report that was answered.
     pub(super) fn end_report(&mut self, next: Phase) -> Pending {
-        match std::mem::replace(&mut self.phase, next) {
+        let cut = match std::mem::replace(&mut self.phase, next) {
             Phase::Reporting(cut) => cut,
             _ => Pending::default(),
-        }
+        };
+        self.room = self.room.saturating_sub(cut.amount());
+        cut
     }
 
     /// Puts usage back that could not be reported. It waited long enough before: when it is tried
@@ -280,4 +379,8 @@ impl Application {
             .zip(interval_ms)
             .is_some_and(|(since, interval_ms)| now >= since.plus_ms(interval_ms))
     }
+}
+
+fn early_ms(interval_ms: u64) -> u64 {
+    interval_ms.saturating_mul(EARLY_INTERVALS)
 }

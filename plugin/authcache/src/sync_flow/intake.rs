@@ -17,6 +17,9 @@ use crate::time::UnixMillis;
 use crate::token_bucket::TokenBucket;
 use crate::wire::{AccountUsage, ServiceHeader, Worker};
 
+/// This part of a record's soft lifetime after it was told a reading, a worker does not need another.
+const TOLD_PARTS: u64 = 15;
+
 impl SyncFlow {
     pub(super) fn service(&mut self, route: &Route, now: UnixMillis) -> usize {
         let rate = route.calls_per_second;
@@ -74,15 +77,19 @@ impl SyncFlow {
             service: header.number,
         };
         application.seen = now;
-        application.refresh_due |= account.refresh_due;
-        application.news_due |= account.refresh_due;
         let leases = header.route.policy.mode.leases();
         let source_state = application.sources.entry(source).or_insert_with(|| Source {
             queue: worker.queue,
             seen: now,
             totals: BTreeMap::new(),
+            told: UnixMillis(0),
         });
         source_state.seen = now;
+        // Who asked while its answer was on the way has it by now; otherwise it asks again.
+        let told_ms = header.route.policy.soft_ms / TOLD_PARTS;
+        let wants_news = account.refresh_due && now >= source_state.told.plus_ms(told_ms);
+        application.refresh_due |= wants_news;
+        application.news_due |= wants_news;
         let mut added: u64 = 0;
         for entry in &account.entries {
             let Some(metric) = header.metrics.get(usize::from(entry.metric.0)) else {

@@ -2,7 +2,7 @@
 //!
 //! Owns the outcome of calls, and what the workers are told. Must not know when a call is made.
 
-use super::application::{Application, Asking, Phase};
+use super::application::{Application, Asking, Habits, Phase};
 use super::pending::{Pending, SourceId};
 use super::{SyncFlow, SyncStep};
 use crate::callout::{CallKind, CallOutcome, Reply};
@@ -17,6 +17,8 @@ use crate::wire::{RefreshMessage, RefreshOutcome};
 
 /// So long after a refusal, reports and questions are calls of their own.
 const APART_MS: u64 = 30_000;
+/// So long after a report is counted the question about that is a call of its own.
+const FOLLOWS_MS: u64 = 1_000;
 
 impl SyncFlow {
     /// Takes the outcome of a call. A call that could not be made counts as failed.
@@ -100,6 +102,9 @@ impl SyncFlow {
                 self.counters.one(Counter::AuthrepDenied);
                 // A report has no condition, so one follows at once.
                 let cut = application.end_report(Phase::Rest);
+                if let Some(asking) = &mut application.asking {
+                    asking.lacks(&cut);
+                }
                 application.restore(cut, now);
                 application.apart_until = now.plus_ms(APART_MS);
             }
@@ -161,9 +166,13 @@ impl SyncFlow {
                 // Slots remember what a reading may lack.
                 Phase::Rest
             }
-            None => Phase::Settling {
-                until: now.plus_ms(route.settle_delay_ms),
-            },
+            None => {
+                let until = now.plus_ms(route.settle_delay_ms);
+                // The question that follows has little to report, which a limit may just not take.
+                let answered = until.plus_ms(FOLLOWS_MS);
+                application.apart_until = application.apart_until.max(answered);
+                Phase::Settling { until }
+            }
         };
         application.end_report(next)
     }
@@ -238,19 +247,36 @@ impl SyncFlow {
         application.refresh_due = false;
         application.ask_backoff.reset();
         let reading = Reading::of(status, started);
+        application.take_room(&reading);
         if application.epoch.is_some() {
             let is_news = self.take_reading(application, &reading, now);
-            if !std::mem::take(&mut application.news_due) && !is_news {
+            let is_wanted = std::mem::take(&mut application.news_due);
+            if !is_news && !is_wanted && !self.spares_a_question(application, now) {
                 return;
             }
         }
         for (source, uncovered) in uncovered {
+            if let Some(source) = application.sources.get_mut(&source) {
+                source.told = now;
+            }
             let outcome = RefreshOutcome::Reading {
                 reading: reading.clone(),
                 uncovered,
             };
             tell(application, source, outcome, steps);
         }
+    }
+
+    /// Whether workers that hear of a reading now will not ask for one soon. Near a limit they ask all the
+    /// same: one reading more is of use there.
+    fn spares_a_question(&self, application: &Application, now: UnixMillis) -> bool {
+        let Some(service) = self.services.get(application.service) else {
+            return false;
+        };
+        let half_ms = service.route.policy.soft_ms / 2;
+        let mut sources = application.sources.values();
+        application.is_far(Habits::of(&service.route))
+            && sources.any(|source| now >= source.told.plus_ms(half_ms))
     }
 
     /// The application has keys and the question came without a valid one. The answer lists them.
