@@ -4,6 +4,7 @@
 //! same bytes anywhere, and the pass that removes callbacks the plugin does not need. Must not know
 //! what the plugin does.
 
+pub mod busy_loop;
 mod cargo;
 pub mod exports;
 mod linker;

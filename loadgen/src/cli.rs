@@ -3,6 +3,7 @@
 //! Owns names, defaults and help texts. Must not know how a command is carried out.
 
 pub mod duet;
+pub mod gate;
 mod load;
 mod repeat;
 
@@ -36,9 +37,20 @@ Examples:
   loadgen attach http://localhost:8080 --shard 0/2   half of a load; --shard 1/2 is the other half
   loadgen quota                           how exact limits are kept, per mode
   loadgen duet hit-floor:passthrough hit-floor   two Envoys compared in turns
+  loadgen gate .ci/gates.toml             what a file says must not get worse
   loadgen list                            scenarios and profiles
 
-Exit codes: 0 done, 1 error, 2 done but the figures are not valid, 130 interrupted.";
+Exit codes: 0 done, 1 error, 2 done but the figures are not valid, 130 interrupted. For `gate` see its help.";
+
+const GATE_EXAMPLES: &str = "\
+Examples:
+  loadgen gate .ci/gates.toml --tier 1                  counts only, in seconds
+  loadgen gate .ci/gates.toml --base-wasm before.wasm --json gates.json --markdown comment.md --strip strip.svg
+  loadgen gate --prove --repetitions 5                  alarms and catches of the gate itself
+
+Exit codes: 0 passed; 1 a gate caught a regression; 2 undecided: figures are not valid, the control alarmed beside a \
+regression, or a gate with must_tell cannot tell; 3 error, so that a script cannot take one for a regression; \
+130 interrupted. With --prove: 0 it holds, 1 it does not, 2 it does not and comparisons were not valid.";
 
 const DUET_EXAMPLES: &str = "\
 Examples:
@@ -120,6 +132,13 @@ Exit codes: 0 every promise was kept, 2 one was not (the table says which), 1 er
     /// its only Wasm filter.
     #[command(after_help = DUET_EXAMPLES)]
     Duet(duet::DuetArgs),
+    /// Decide whether a change makes anything worse that a file names.
+    ///
+    /// FILE lists comparisons, each with a metric, a margin, a base or limit and a candidate (docs/GATES.md). Counts
+    /// (tier 1) are exact; measurements (tier 2) are those of `duet`. Gates of the same two targets share one
+    /// comparison.
+    #[command(after_help = GATE_EXAMPLES)]
+    Gate(gate::GateArgs),
     /// Show scenarios and profiles.
     List,
     /// A server that a lab starts from this executable.

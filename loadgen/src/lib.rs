@@ -12,6 +12,7 @@ pub mod drive;
 pub mod duet;
 pub mod experiment;
 pub mod fnv;
+pub mod gate;
 pub mod interrupt;
 pub mod lab_probe;
 pub mod latency;

@@ -11,6 +11,7 @@ use loadgen::cli::{
 };
 use loadgen::duet::command::{self as duet, End};
 use loadgen::experiment::{self, Experiment};
+use loadgen::gate::command as gate;
 use loadgen::interrupt::{self, Interrupts};
 use loadgen::part::Part;
 use loadgen::profile::{HEADLINE, Overrides, Profile};
@@ -21,6 +22,10 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Figures that must not be used.
 const NOT_VALID: u8 = 2;
+/// A gate caught something.
+const CAUGHT: u8 = 1;
+/// `gate` gave no answer; 1 is what it says of a regression.
+const GATE_ERROR: u8 = 3;
 /// What a shell reports of a program ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -31,17 +36,28 @@ fn main() -> ExitCode {
             // A closed pipe, as `| head` leaves, is no reason to fail.
             let _ = message.print();
             // clap would say 2, which here means that figures are not valid.
-            return if message.use_stderr() {
-                ExitCode::FAILURE
-            } else {
-                ExitCode::SUCCESS
+            let is_gate = std::env::args()
+                .skip(1)
+                .find(|argument| !argument.starts_with('-'))
+                .is_some_and(|command| command == "gate");
+            return match message.use_stderr() {
+                true => error_code(is_gate),
+                false => ExitCode::SUCCESS,
             };
         }
     };
+    let is_gate = matches!(cli.command, Some(Command::Gate(_)));
     carry_out(cli).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        error_code(is_gate)
     })
+}
+
+fn error_code(is_gate: bool) -> ExitCode {
+    match is_gate {
+        true => ExitCode::from(GATE_ERROR),
+        false => ExitCode::FAILURE,
+    }
 }
 
 fn carry_out(cli: Cli) -> Result<ExitCode> {
@@ -98,6 +114,19 @@ async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
         anyhow::bail!(
             "`--scale` before a command belongs to the headline experiment; put it after `run` or `attach`"
         );
+    }
+    if let Some(Command::Gate(arguments)) = &cli.command {
+        for file in [&arguments.markdown, &arguments.strip] {
+            check_file(file.as_deref())?;
+        }
+        let json = cli.output.json.as_deref();
+        let end = gate::run(arguments, json, server_exe()?, &interrupts.end, &progress).await?;
+        return Ok(ExitCode::from(match end {
+            gate::End::Passed => 0,
+            gate::End::Caught => CAUGHT,
+            gate::End::Undecided => NOT_VALID,
+            gate::End::Interrupted => INTERRUPTED,
+        }));
     }
     let headline = Headline {
         profile: cli.headline_profile(),
@@ -166,16 +195,20 @@ fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
 
 /// Found out before minutes of load, not after.
 fn check_json(output: &OutputArgs) -> Result<()> {
-    let Some(json) = &output.json else {
+    check_file(output.json.as_deref())
+}
+
+fn check_file(file: Option<&Path>) -> Result<()> {
+    let Some(file) = file else {
         return Ok(());
     };
-    let folder = json
+    let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) || json.is_dir() {
+    if folder.is_some_and(|folder| !folder.is_dir()) || file.is_dir() {
         anyhow::bail!(
             "cannot write `{}`: expected the path of a file in an existing folder",
-            json.display()
+            file.display()
         );
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! `cargo run -p reports --example duet_fixture > reports/tests/fixtures/duet.json` after a change of
 //! the schema.
 
+use reports::paired::looks::Look;
 use reports::paired::verdict::{CPU_MARGIN, P50_MARGIN, judge};
 use reports::paired::{Comparison, compare};
 use serde_json::{Value, json};
@@ -71,10 +72,10 @@ fn figures(blocks: &[Block], other: &str) -> Option<Value> {
     Some(json!({
         "cpu_ratio": whole.ratio,
         "p": whole.p,
-        "verdict": judge(&whole, &of_blocks, CPU_MARGIN),
-        "smallest_visible_effect": whole.smallest_visible_effect(CPU_MARGIN),
+        "verdict": judge(&whole, CPU_MARGIN),
+        "smallest_visible_effect": whole.smallest_visible_effect(CPU_MARGIN, &Look::ONLY),
         "p50_ratio": whole.ratio,
-        "p50_verdict": judge(&whole, &of_blocks, P50_MARGIN),
+        "p50_verdict": judge(&whole, P50_MARGIN),
         "throughput_ratio": inverse.ratio,
         "pairs": whole.pairs,
         "pairs_left_out": 0,

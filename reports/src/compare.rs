@@ -291,7 +291,9 @@ fn duet_table(duet: &Duet) -> Table {
             rate(candidate.requests_per_second),
         ],
         figures.throughput_ratio,
-        "–".to_owned(),
+        figures
+            .throughput_verdict
+            .map_or_else(|| "–".to_owned(), |it| it.to_string()),
     );
     if let Some(control) = &duet.control {
         row(
@@ -333,6 +335,7 @@ fn duet_setup(duet: &Duet) -> Vec<Item> {
                 count(figures.pairs_left_out)
             ),
         ),
+        ("Looks", looks(duet)),
         (
             "Smallest visible effect",
             format!(
@@ -343,6 +346,21 @@ fn duet_setup(duet: &Duet) -> Vec<Item> {
     ]
     .map(|(name, value)| Item { name, value })
     .into()
+}
+
+/// How often it was looked at, and what ended it.
+fn looks(duet: &Duet) -> String {
+    let made = duet.looks.len();
+    match (duet.looks_planned, duet.pairs_planned, duet.stopped_early) {
+        (Some(planned), Some(pairs), true) => {
+            format!(
+                "over after {made} of {planned}, of {} planned pairs",
+                count(pairs)
+            )
+        }
+        (Some(planned), ..) => format!("{planned}, to the end"),
+        (None, ..) => "one, at the end".to_owned(),
+    }
 }
 
 fn duet_json(duet: &Duet) -> Value {
@@ -359,6 +377,8 @@ fn duet_json(duet: &Duet) -> Value {
         "p50_ratio": figures.p50_ratio,
         "p50_verdict": figures.p50_verdict,
         "throughput_ratio": figures.throughput_ratio,
+        "throughput_verdict": figures.throughput_verdict,
+        "stopped_early": duet.stopped_early,
         "smallest_visible_effect": figures.smallest_visible_effect,
         "control_cpu_ratio": duet.control.as_ref().map(|control| control.cpu_ratio),
     })

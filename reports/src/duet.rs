@@ -1,6 +1,6 @@
 //! What a comparison in turns left behind: the JSON file of `loadgen duet --json`.
 //!
-//! Owns reading it, one comparison or a whole suite. Must not know how slices were measured; fields
+//! Owns reading it: one comparison, a whole suite, or those behind the verdicts of `loadgen gate --json`. Must not know how slices were measured; fields
 //! that no picture needs are not read.
 
 use std::fs;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::paired::Ratio;
-use crate::paired::verdict::Verdict;
+use crate::paired::verdict::{CPU_MARGIN, P50_MARGIN, Verdict};
 
 /// The version that this build reads.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -79,8 +79,37 @@ pub struct Duet {
     pub envoy_version: String,
     /// The machine.
     pub machine: Machine,
+    /// Pairs that were planned; none in files of builds that always measured all.
+    #[serde(default)]
+    pub pairs_planned: Option<u64>,
+    /// Looks that were planned.
+    #[serde(default)]
+    pub looks_planned: Option<u64>,
+    /// Whether the run ended before its last look, because the answer was clear.
+    #[serde(default)]
+    pub stopped_early: bool,
+    /// The looks that were made.
+    #[serde(default)]
+    pub looks: Vec<Look>,
     /// What was measured, in order.
     pub blocks: Vec<Block>,
+}
+
+/// A look at a run that is under way.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Look {
+    /// Part of the planned pairs that were there.
+    pub share: f64,
+    /// Below this the comparison was significant.
+    pub significant_below: f64,
+    /// Pairs that counted.
+    pub pairs: u64,
+    /// Significance.
+    pub p: f64,
+    /// Candidate divided by base, processor time per request.
+    pub cpu_ratio: Ratio,
+    /// What it amounted to.
+    pub verdict: Verdict,
 }
 
 /// One side.
@@ -115,12 +144,37 @@ pub struct Figures {
     pub p50_verdict: Verdict,
     /// Of requests per second.
     pub throughput_ratio: Ratio,
+    /// What it amounts to; older files do not say.
+    #[serde(default)]
+    pub throughput_verdict: Option<Verdict>,
+    /// The differences that mattered.
+    #[serde(default)]
+    pub margins: Margins,
     /// Pairs of slices.
     pub pairs: u64,
     /// Further pairs, in which one of the Envoys was not kept busy.
     pub pairs_left_out: u64,
-    /// The ratio of processor time in each block alone.
-    pub cpu_ratio_of_blocks: Vec<Ratio>,
+}
+
+/// The differences that mattered, as shares.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+pub struct Margins {
+    /// Of processor time.
+    pub cpu: f64,
+    /// Of the median latency.
+    pub p50: f64,
+    /// Of requests per second.
+    pub throughput: f64,
+}
+
+impl Default for Margins {
+    fn default() -> Self {
+        Self {
+            cpu: CPU_MARGIN,
+            p50: P50_MARGIN,
+            throughput: P50_MARGIN,
+        }
+    }
 }
 
 /// Slices of the same Envoys.
@@ -218,13 +272,19 @@ fn parse(text: &str, path: &Path) -> Result<Vec<Duet>, DuetError> {
     struct Outcome {
         duet: Duet,
     }
+    #[derive(Deserialize)]
+    struct Gates {
+        duets: Vec<Duet>,
+    }
     let path = || path.to_owned();
     let bad = |source| DuetError::NotADuet {
         path: path(),
         source,
     };
     let is_suite = text.trim_start().starts_with('[');
-    let duets: Vec<Duet> = if is_suite {
+    let duets: Vec<Duet> = if let Ok(gates) = serde_json::from_str::<Gates>(text) {
+        gates.duets
+    } else if is_suite {
         let outcomes: Vec<Outcome> = serde_json::from_str(text).map_err(bad)?;
         outcomes.into_iter().map(|outcome| outcome.duet).collect()
     } else {

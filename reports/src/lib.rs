@@ -11,6 +11,7 @@ pub mod draw;
 pub mod duet;
 pub mod facts;
 pub mod format;
+pub mod gates;
 pub mod page;
 pub mod paired;
 pub mod part;

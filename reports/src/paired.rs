@@ -7,12 +7,19 @@
 //! share (a busy neighbour, a slow clock of the processor) cancels in it. Only the signs and ranks of
 //! these numbers are used, so a few wild pairs move nothing.
 
+mod blocks;
+pub mod looks;
+mod normal;
 mod signed_rank;
 #[cfg(test)]
 mod simulated;
+mod student;
 pub mod verdict;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::blocks::compare_blocks;
+use self::looks::Look;
 
 /// Fewer pairs than this cannot reach any significance worth stating.
 pub const LEAST_PAIRS: usize = 8;
@@ -20,22 +27,29 @@ pub const LEAST_PAIRS: usize = 8;
 pub const MOST_PAIRS: usize = 2_000;
 /// Probability that the interval holds the true ratio.
 pub const CONFIDENCE: f64 = 0.95;
-/// Half the width of the interval in standard errors.
-const CONFIDENCE_Z: f64 = 1.959_964;
 /// The quantile of the normal distribution for a power of 90 %.
 const POWER_Z: f64 = 1.281_552;
-/// The quantile for [`verdict::SIGNIFICANT`], both sides.
-const SIGNIFICANT_Z: f64 = 2.575_829;
 
 /// A ratio and the interval in which it lies.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Ratio {
     /// Hodges–Lehmann estimate: the median of the means of all pairs of pairs.
     pub estimate: f64,
-    /// Lower end of the interval, at [`CONFIDENCE`].
+    /// Lower end of the interval, at [`CONFIDENCE`] over all looks.
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+impl Ratio {
+    /// Base divided by candidate.
+    pub fn inverse(self) -> Self {
+        Self {
+            estimate: 1.0 / self.estimate,
+            low: 1.0 / self.high,
+            high: 1.0 / self.low,
+        }
+    }
 }
 
 /// What pairs of measurements say.
@@ -48,42 +62,67 @@ pub struct Comparison {
     pub p: f64,
     /// How many pairs.
     pub pairs: usize,
+    /// Standard error of the ratio's logarithm.
+    pub error: f64,
+    /// Degrees of freedom of the error, where it is of a few blocks.
+    pub freedom: Option<usize>,
+    /// The look at which they were compared.
+    pub look: Look,
+}
+
+/// Compares at the only look: [`compare_at`].
+pub fn compare(pairs: impl IntoIterator<Item = (f64, f64)>) -> Option<Comparison> {
+    compare_at(&Look::ONLY, pairs)
 }
 
 /// Compares two measurements of each pair, (base, candidate). `None` when there are too few or too
-/// many, or when one of them is not a positive number.
-pub fn compare(pairs: impl IntoIterator<Item = (f64, f64)>) -> Option<Comparison> {
+/// many (for an early look, which wants to be surer, that is more), or when one of them is not a positive
+/// number.
+pub fn compare_at(look: &Look, pairs: impl IntoIterator<Item = (f64, f64)>) -> Option<Comparison> {
     let logs: Option<Vec<f64>> = pairs.into_iter().map(log_ratio).collect();
     let logs = logs.filter(|logs| (LEAST_PAIRS..=MOST_PAIRS).contains(&logs.len()))?;
-    let means = walsh_means(&logs);
+    let mut means = walsh_means(&logs);
     // So many means lie outside on each side.
-    let outside = signed_rank::critical_value(logs.len(), 1.0 - CONFIDENCE)?;
-    let at = |place: usize| means.get(place).map(|log| log.exp());
+    let outside = signed_rank::critical_value(logs.len(), 1.0 - look.confidence)?;
+    let last = means.len().checked_sub(1 + outside)?;
+    let (low, high) = (nth(&mut means, outside).exp(), nth(&mut means, last).exp());
     Some(Comparison {
         ratio: Ratio {
-            estimate: median(&means).exp(),
-            low: at(outside)?,
-            high: at(means.len() - 1 - outside)?,
+            estimate: median(&mut means).exp(),
+            low,
+            high,
         },
         p: signed_rank::p_value(&logs),
         pairs: logs.len(),
+        // As the width of the interval implies it.
+        error: (high / low).ln() / (2.0 * look.interval_z()),
+        freedom: None,
+        look: *look,
     })
 }
 
 impl Comparison {
-    /// Standard error of the ratio's logarithm, as the width of the interval implies it.
-    pub fn standard_error(&self) -> f64 {
-        (self.ratio.high / self.ratio.low).ln() / (2.0 * CONFIDENCE_Z)
-    }
-
-    /// The smallest true slowdown that pairs as noisy as these would show in nine of ten tries, as a
-    /// share: 0.03 means 3 %. To be shown, the whole interval has to lie beyond `margin`.
-    pub fn smallest_visible_effect(&self, margin: f64) -> f64 {
-        let error = self.standard_error();
-        let beyond_margin = (1.0 + margin).ln() + (CONFIDENCE_Z + POWER_Z) * error;
-        let significant = (SIGNIFICANT_Z + POWER_Z) * error;
+    /// The smallest true slowdown that pairs as noisy as these would show in nine of ten tries at the
+    /// last look, when all pairs are there, as a share: 0.03 means 3 %. To be shown, the whole interval has
+    /// to lie beyond `margin`.
+    pub fn smallest_visible_effect(&self, margin: f64, last: &Look) -> f64 {
+        let error = self.error * self.look.share.sqrt();
+        // As many degrees of freedom as there will be with all blocks.
+        let freedom = self.freedom.map(|freedom| {
+            let blocks = (freedom + 1) as f64 / self.look.share;
+            blocks.round() as usize - 1
+        });
+        let beyond_margin = (1.0 + margin).ln() + (last.interval_reach(freedom) + POWER_Z) * error;
+        let significant = (last.significant_reach(freedom) + POWER_Z) * error;
         beyond_margin.max(significant).exp() - 1.0
     }
+}
+
+/// The ratio of some pairs, however few; `None` without any, or where one is not of positive numbers.
+pub fn estimate(pairs: &[(f64, f64)]) -> Option<f64> {
+    let logs: Option<Vec<f64>> = pairs.iter().copied().map(log_ratio).collect();
+    let mut means = walsh_means(&logs?);
+    (!means.is_empty()).then(|| median(&mut means).exp())
 }
 
 fn log_ratio((base, candidate): (f64, f64)) -> Option<f64> {
@@ -91,27 +130,28 @@ fn log_ratio((base, candidate): (f64, f64)) -> Option<f64> {
     (base > 0.0 && candidate > 0.0 && log.is_finite()).then_some(log)
 }
 
-/// The means of every two values, each value with itself included, in order.
+/// The means of every two values, each value with itself included.
 fn walsh_means(values: &[f64]) -> Vec<f64> {
-    let mut means: Vec<f64> = values
-        .iter()
-        .enumerate()
-        .flat_map(|(place, first)| {
-            values
-                .iter()
-                .skip(place)
-                .map(move |second| (first + second) / 2.0)
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    means
+    let with_later = |(place, first): (usize, &f64)| {
+        let first = *first;
+        values[place..]
+            .iter()
+            .map(move |second| (first + second) / 2.0)
+    };
+    values.iter().enumerate().flat_map(with_later).collect()
 }
 
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match sorted.len() % 2 {
-        0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
-        _ => sorted[middle],
+/// The value that would be at this place if they were in order, from 0.
+fn nth(values: &mut [f64], place: usize) -> f64 {
+    *values.select_nth_unstable_by(place, f64::total_cmp).1
+}
+
+/// The middle value, or the mean of the two in the middle.
+fn median(values: &mut [f64]) -> f64 {
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        0 => (nth(values, middle - 1) + nth(values, middle)) / 2.0,
+        _ => nth(values, middle),
     }
 }
 
@@ -128,11 +168,10 @@ mod tests {
     #[test]
     fn the_estimate_is_the_median_of_the_means_of_all_pairs_of_values() {
         // Means of 0, 2 and 10: 0, 1, 2, 5, 6, 10.
-        assert_eq!(
-            walsh_means(&[10.0, 0.0, 2.0]),
-            [0.0, 1.0, 2.0, 5.0, 6.0, 10.0]
-        );
-        assert_eq!(median(&walsh_means(&[10.0, 0.0, 2.0])), 3.5);
+        let mut means = walsh_means(&[10.0, 0.0, 2.0]);
+        assert_eq!(median(&mut means), 3.5);
+        means.sort_by(f64::total_cmp);
+        assert_eq!(means, [0.0, 1.0, 2.0, 5.0, 6.0, 10.0]);
     }
 
     /// Differences 1 to 10 with the smallest turned round. For ten pairs the bounds at 95 % are the
@@ -143,7 +182,8 @@ mod tests {
             .map(|n| f64::from(n) * if n == 1 { -0.01 } else { 0.01 })
             .collect();
         let comparison = compare(logs(&values)).expect("ten pairs");
-        let means = walsh_means(&values);
+        let mut means = walsh_means(&values);
+        means.sort_by(f64::total_cmp);
         assert!((comparison.ratio.low.ln() - means[8]).abs() < 1e-12);
         assert!((comparison.ratio.high.ln() - means[means.len() - 9]).abs() < 1e-12);
         // One rank sum of 1: the two smallest of 1,024 sums, on both sides.

@@ -38,6 +38,12 @@ pub enum PruneError {
         /// The export.
         name: String,
     },
+    /// There is no function to put something before.
+    #[error("it does not export the function `{name}`, so no request reaches it")]
+    Callback {
+        /// What was looked for.
+        name: &'static str,
+    },
     /// A section lies outside the file.
     #[error("a section ends behind the end of the file")]
     Truncated,
@@ -75,7 +81,7 @@ pub fn prune(module: &[u8]) -> Result<Vec<u8>, PruneError> {
 }
 
 /// The parser's own message for this shows both as lists of bytes.
-fn check_magic(module: &[u8]) -> Result<(), PruneError> {
+pub(super) fn check_magic(module: &[u8]) -> Result<(), PruneError> {
     match module.starts_with(b"\0asm") {
         true => Ok(()),
         false => Err(PruneError::Magic),
@@ -96,13 +102,13 @@ fn kept(reader: ExportSectionReader<'_>) -> Result<ExportSection, PruneError> {
     Ok(section)
 }
 
-fn bytes(module: &[u8], range: Range<u64>) -> Option<&[u8]> {
+pub(super) fn bytes(module: &[u8], range: Range<u64>) -> Option<&[u8]> {
     let start = usize::try_from(range.start).ok()?;
     let end = usize::try_from(range.end).ok()?;
     module.get(start..end)
 }
 
-fn written(kind: ExternalKind) -> Option<ExportKind> {
+pub(super) fn written(kind: ExternalKind) -> Option<ExportKind> {
     match kind {
         ExternalKind::Func => Some(ExportKind::Func),
         ExternalKind::Table => Some(ExportKind::Table),

@@ -6,12 +6,13 @@ use clap::{Args, ValueEnum};
 use reports::paired::{LEAST_PAIRS, MOST_PAIRS};
 
 use crate::duet::Settings;
+use crate::duet::figures::{Margins, Metric};
 
-const LEAST: i64 = 2 * LEAST_PAIRS as i64;
-const MOST: i64 = MOST_PAIRS as i64;
+pub(super) const LEAST: i64 = 4 * LEAST_PAIRS as i64;
+pub(super) const MOST: i64 = MOST_PAIRS as i64;
 
 /// Load on each Envoy between its start and its first slice.
-const WARM_UP: Duration = Duration::from_secs(2);
+pub const WARM_UP: Duration = Duration::from_millis(1500);
 
 /// Arguments of `duet`.
 #[derive(Args, Clone, Debug)]
@@ -25,17 +26,22 @@ pub struct DuetArgs {
     #[arg(long, value_enum, conflicts_with_all = ["base", "candidate"])]
     pub suite: Option<Suite>,
     /// Pairs of slices, over all blocks.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(LEAST as u64..=MOST as u64))]
+    #[arg(long, value_name = "N", default_value_t = 216, value_parser = clap::value_parser!(u64).range(LEAST as u64..=MOST as u64))]
     pub pairs: u64,
     /// Length of a slice.
     #[arg(long, value_name = "D", default_value = "100ms", value_parser = super::duration)]
     pub slice: Duration,
-    /// Independent blocks, each with Envoys of its own; a verdict needs all of them.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=2))]
+    /// Independent blocks, each with Envoys of its own: two processes of one binary differ, and it takes several to
+    /// know by how much. Fewer than 4 can hardly tell anything.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(2..=32))]
     pub blocks: u64,
     /// Connections to each Envoy.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub connections: u64,
+    /// How often the run is looked at, its end included; it is over once the answer is clear. However
+    /// many looks there are, equal builds alarm in at most 1 % of runs.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10))]
+    pub looks: u64,
     /// Compare the base with itself too, in the same minutes.
     #[arg(long)]
     pub control: bool,
@@ -59,6 +65,9 @@ impl DuetArgs {
             warm_up: WARM_UP,
             connections: small(self.connections),
             has_control: self.control,
+            looks: small(self.looks),
+            margins: Margins::default(),
+            decides: vec![Metric::Cpu],
         }
     }
 }

@@ -117,6 +117,15 @@ impl Client {
         self.load(Order::Mixed, |now| now - start < length)
     }
 
+    /// Sends so many requests in the mixed order as fast as they are answered.
+    pub fn batch(&mut self, requests: usize) -> Result<Load, ClientError> {
+        let mut sent = 0;
+        self.load(Order::Mixed, |_| {
+            sent += 1;
+            sent <= requests
+        })
+    }
+
     fn load(
         &mut self,
         order: Order,

@@ -105,7 +105,7 @@ impl Bench<'_> {
         let plan = Plan {
             base: Target::parse(base)?,
             candidate: Target::parse(candidate)?,
-            settings: self.settings,
+            settings: self.settings.clone(),
             server_exe: self.server_exe.clone(),
         };
         Ok(super::run(plan, self.stop, self.progress).await?)

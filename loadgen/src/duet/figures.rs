@@ -1,10 +1,11 @@
 //! What pairs of slices say.
 //!
-//! Owns [`Figures`] and which pairs count. Must not know how slices were measured, nor statistics, which
+//! Owns [`Figures`] and which slices count: a quartet is one observation (see [`super::order::quartets`]). Must not know how slices were measured, nor statistics, which
 //! are those of [`reports::paired`].
 
+use reports::paired::looks::Look;
 use reports::paired::verdict::{CPU_MARGIN, P50_MARGIN, Verdict, judge};
-use reports::paired::{Comparison, LEAST_PAIRS, Ratio, compare};
+use reports::paired::{Comparison, Ratio, compare_blocks, estimate};
 use serde::{Deserialize, Serialize};
 
 use super::order::{self, Part};
@@ -12,6 +13,63 @@ use super::record::{BlockRecord, SliceRecord};
 
 /// An Envoy that used less than this part of the processor time it usually takes in a slice waited.
 const LEAST_OF_USUAL: f64 = 0.8;
+
+/// Fewer busy quartets than this say nothing of a block.
+const LEAST_BUSY: usize = 2;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// Envoy's processor time per request.
+    Cpu,
+    /// The median latency.
+    P50,
+    /// Requests per second.
+    Throughput,
+}
+
+/// The differences that matter, as shares.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Margins {
+    /// Of processor time.
+    pub cpu: f64,
+    /// Of the median latency.
+    pub p50: f64,
+    /// Of requests per second.
+    pub throughput: f64,
+}
+
+impl Default for Margins {
+    fn default() -> Self {
+        Self {
+            cpu: CPU_MARGIN,
+            p50: P50_MARGIN,
+            throughput: P50_MARGIN,
+        }
+    }
+}
+
+/// How pairs are judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Judging {
+    /// The differences that matter.
+    pub margins: Margins,
+    /// The look.
+    pub look: Look,
+    /// The last look of the run.
+    pub last: Look,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        Self {
+            margins: Margins::default(),
+            look: Look::ONLY,
+            last: Look::ONLY,
+        }
+    }
+}
 
 /// What pairs of slices say. Ratios are candidate divided by base.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -26,74 +84,137 @@ pub struct Figures {
     pub smallest_visible_effect: f64,
     /// Of the median latency.
     pub p50_ratio: Ratio,
+    /// Significance of that.
+    pub p50_p: f64,
     /// What it amounts to.
     pub p50_verdict: Verdict,
+    /// As for the processor time.
+    pub p50_smallest_visible_effect: f64,
     /// Of requests per second.
     pub throughput_ratio: Ratio,
+    /// Significance of that.
+    pub throughput_p: f64,
+    /// What it amounts to; with fewer requests per second the candidate is the slower one.
+    pub throughput_verdict: Verdict,
+    /// As for the processor time, of the time per request.
+    pub throughput_smallest_visible_effect: f64,
+    /// The differences that matter.
+    pub margins: Margins,
     /// Pairs of slices.
     pub pairs: usize,
     /// Further pairs, in which one of the Envoys was not kept busy.
     pub pairs_left_out: usize,
-    /// The ratio of processor time in each block alone.
-    pub cpu_ratio_of_blocks: Vec<Ratio>,
+    /// The ratio of processor time in each block alone: how much processes differ.
+    pub cpu_ratio_in_each_block: Vec<f64>,
 }
 
 impl Figures {
-    /// The figures of `other` against base; `None` when there are too few pairs.
-    pub fn of(blocks: &[BlockRecord], other: Part) -> Option<Self> {
-        let measured =
-            |block: &BlockRecord| order::pairs(&block.slices, SliceRecord::part, other).len();
+    /// The figures of `other` against base; `None` when there are too few pairs for this look.
+    pub fn at(blocks: &[BlockRecord], other: Part, judging: &Judging) -> Option<Self> {
+        let measured = |block: &BlockRecord| quartets(block, other).len();
         let measured: usize = blocks.iter().map(measured).sum();
-        let pairs: Vec<Vec<Pair>> = blocks.iter().map(|it| busy_pairs(it, other)).collect();
-        let compared = |value: fn(SliceRecord) -> f64| Compared::of(&pairs, value);
+        let busy: Vec<Vec<Quartet>> = blocks.iter().map(|it| busy_quartets(it, other)).collect();
+        let compared = |value: fn(SliceRecord) -> f64| Compared::of(&busy, &judging.look, value);
         let cpu = compared(SliceRecord::cpu_us_per_request)?;
         let p50 = compared(|slice| slice.p50_us)?;
-        let throughput = compared(SliceRecord::requests_per_second)?;
+        // What costs is the time, of which a slower side needs more.
+        let time = compared(|slice| 1.0 / slice.requests_per_second())?;
+        let margins = judging.margins;
+        let visible =
+            |it: &Compared, margin| it.whole.smallest_visible_effect(margin, &judging.last);
         Some(Self {
             cpu_ratio: cpu.whole.ratio,
             p: cpu.whole.p,
-            verdict: judge(&cpu.whole, &cpu.blocks, CPU_MARGIN),
-            smallest_visible_effect: cpu.whole.smallest_visible_effect(CPU_MARGIN),
+            verdict: judge(&cpu.whole, margins.cpu),
+            smallest_visible_effect: visible(&cpu, margins.cpu),
             p50_ratio: p50.whole.ratio,
-            p50_verdict: judge(&p50.whole, &p50.blocks, P50_MARGIN),
-            throughput_ratio: throughput.whole.ratio,
-            pairs: cpu.whole.pairs,
-            pairs_left_out: measured - cpu.whole.pairs,
-            cpu_ratio_of_blocks: cpu.blocks.iter().map(|block| block.ratio).collect(),
+            p50_p: p50.whole.p,
+            p50_verdict: judge(&p50.whole, margins.p50),
+            p50_smallest_visible_effect: visible(&p50, margins.p50),
+            throughput_ratio: time.whole.ratio.inverse(),
+            throughput_p: time.whole.p,
+            throughput_verdict: judge(&time.whole, margins.throughput),
+            throughput_smallest_visible_effect: visible(&time, margins.throughput),
+            margins,
+            pairs: 2 * cpu.whole.pairs,
+            pairs_left_out: 2 * (measured - cpu.whole.pairs),
+            cpu_ratio_in_each_block: cpu.blocks,
         })
+    }
+
+    /// What was made of a metric.
+    pub fn verdict_of(&self, metric: Metric) -> Verdict {
+        match metric {
+            Metric::Cpu => self.verdict,
+            Metric::P50 => self.p50_verdict,
+            Metric::Throughput => self.throughput_verdict,
+        }
+    }
+
+    /// Takes over what an earlier look has decided.
+    pub(super) fn keep_decided(&mut self, earlier: &Self) {
+        if earlier.verdict != Verdict::CannotTell {
+            self.cpu_ratio = earlier.cpu_ratio;
+            self.p = earlier.p;
+            self.verdict = earlier.verdict;
+            self.smallest_visible_effect = earlier.smallest_visible_effect;
+        }
+        if earlier.p50_verdict != Verdict::CannotTell {
+            self.p50_ratio = earlier.p50_ratio;
+            self.p50_p = earlier.p50_p;
+            self.p50_verdict = earlier.p50_verdict;
+            self.p50_smallest_visible_effect = earlier.p50_smallest_visible_effect;
+        }
+        if earlier.throughput_verdict != Verdict::CannotTell {
+            self.throughput_ratio = earlier.throughput_ratio;
+            self.throughput_p = earlier.throughput_p;
+            self.throughput_verdict = earlier.throughput_verdict;
+            self.throughput_smallest_visible_effect = earlier.throughput_smallest_visible_effect;
+        }
     }
 }
 
-/// One quantity, over all pairs and over those of each block.
+/// One quantity, over all blocks and in each.
 struct Compared {
     whole: Comparison,
-    blocks: Vec<Comparison>,
+    blocks: Vec<f64>,
 }
 
 impl Compared {
-    fn of(pairs: &[Vec<Pair>], value: fn(SliceRecord) -> f64) -> Option<Self> {
-        let values = |block: &Vec<Pair>| -> Vec<(f64, f64)> {
-            let values = |(base, other): &Pair| (value(*base), value(*other));
-            block.iter().map(values).collect()
-        };
-        let of_blocks: Option<Vec<Comparison>> =
-            pairs.iter().map(|block| compare(values(block))).collect();
+    fn of(blocks: &[Vec<Quartet>], look: &Look, value: fn(SliceRecord) -> f64) -> Option<Self> {
+        // The mean of two logarithms, as the logarithm of a mean.
+        let mean = |[first, second]: [SliceRecord; 2]| (value(first) * value(second)).sqrt();
+        let values = |(base, other): &Quartet| (mean(*base), mean(*other));
+        let blocks: Vec<Vec<(f64, f64)>> = blocks
+            .iter()
+            .map(|block| block.iter().map(values).collect())
+            .collect();
+        let estimates: Option<Vec<f64>> = blocks.iter().map(|block| estimate(block)).collect();
         Some(Self {
-            whole: compare(pairs.iter().flat_map(values))?,
-            blocks: of_blocks?,
+            whole: compare_blocks(look, &blocks)?,
+            blocks: estimates?,
         })
     }
 }
 
-type Pair = (SliceRecord, SliceRecord);
+/// The slices of base and of what it is compared with.
+type Quartet = ([SliceRecord; 2], [SliceRecord; 2]);
 
-/// The pairs of a block in which both Envoys were kept busy. An Envoy that waits, because something else
+fn quartets(block: &BlockRecord, other: Part) -> Vec<Quartet> {
+    order::quartets(&block.slices, SliceRecord::part, other)
+}
+
+/// The quartets of a block in which both Envoys were kept busy. An Envoy that waits, because something else
 /// had the processor that its client or its upstream needed, spends more per request than a busy one, and
-/// the neighbour may stay where it is for many slices. Without enough such pairs all are taken.
-fn busy_pairs(block: &BlockRecord, other: Part) -> Vec<Pair> {
-    let all = order::pairs(&block.slices, SliceRecord::part, other);
-    let least = |of: fn(&Pair) -> SliceRecord| {
-        let mut shares: Vec<f64> = all.iter().map(|pair| of(pair).busy_share()).collect();
+/// the neighbour may stay where it is for many slices. Without enough such quartets all are taken.
+fn busy_quartets(block: &BlockRecord, other: Part) -> Vec<Quartet> {
+    let all = quartets(block, other);
+    let least = |of: fn(&Quartet) -> [SliceRecord; 2]| {
+        let mut shares: Vec<f64> = all
+            .iter()
+            .flat_map(of)
+            .map(SliceRecord::busy_share)
+            .collect();
         shares.sort_by(f64::total_cmp);
         // The upper quartile is what the Envoy reaches when nothing holds it up.
         shares
@@ -102,10 +223,13 @@ fn busy_pairs(block: &BlockRecord, other: Part) -> Vec<Pair> {
             .unwrap_or_default()
             * LEAST_OF_USUAL
     };
-    let (base, candidate) = (least(|pair| pair.0), least(|pair| pair.1));
-    let is_busy = |pair: &&Pair| pair.0.busy_share() >= base && pair.1.busy_share() >= candidate;
-    let busy: Vec<Pair> = all.iter().filter(is_busy).copied().collect();
-    match busy.len() < LEAST_PAIRS {
+    let (base, candidate) = (least(|it| it.0), least(|it| it.1));
+    let is_busy = |quartet: &&Quartet| {
+        quartet.0.iter().all(|it| it.busy_share() >= base)
+            && quartet.1.iter().all(|it| it.busy_share() >= candidate)
+    };
+    let busy: Vec<Quartet> = all.iter().filter(is_busy).copied().collect();
+    match busy.len() < LEAST_BUSY {
         true => all,
         false => busy,
     }
@@ -140,27 +264,32 @@ pub(crate) mod tests {
     #[test]
     fn figures_come_from_the_slices_and_nothing_else() {
         let blocks = [block(20, 1.1), block(20, 1.1)];
-        let figures = Figures::of(&blocks, Part::Candidate).expect("enough pairs");
+        let figures =
+            Figures::at(&blocks, Part::Candidate, &Judging::default()).expect("enough pairs");
         assert_eq!(figures.pairs, 40);
         assert!((figures.cpu_ratio.estimate - 1.1).abs() < 0.005);
         assert!((figures.throughput_ratio.estimate - 1.0 / 1.1).abs() < 0.005);
         assert_eq!(figures.verdict, Verdict::Slower);
         assert_eq!(figures.p50_verdict, Verdict::NoDifference);
-        let control = Figures::of(&blocks, Part::Control).expect("enough pairs");
+        assert_eq!(figures.throughput_verdict, Verdict::Slower);
+        let control =
+            Figures::at(&blocks, Part::Control, &Judging::default()).expect("enough pairs");
         assert_eq!(control.verdict, Verdict::NoDifference);
     }
 
     #[test]
     fn blocks_that_disagree_give_no_verdict() {
-        let blocks = [block(40, 1.2), block(10, 0.95)];
-        let figures = Figures::of(&blocks, Part::Candidate).expect("enough pairs");
+        let blocks = [block(60, 1.2), block(20, 0.95)];
+        let figures =
+            Figures::at(&blocks, Part::Candidate, &Judging::default()).expect("enough pairs");
         assert_eq!(figures.verdict, Verdict::CannotTell);
+        assert!(figures.cpu_ratio_in_each_block[1] < 1.0, "{figures:?}");
     }
 
     /// A neighbour that holds up one side's upstream for many slices on end.
     #[test]
     fn slices_in_which_an_envoy_waited_do_not_count() {
-        let mut starved = block(40, 1.1);
+        let mut starved = block(50, 1.1);
         let held_up = starved
             .slices
             .iter_mut()
@@ -169,8 +298,9 @@ pub(crate) mod tests {
             slice.requests /= 20;
             slice.cpu_us /= 5.0;
         }
-        let figures = Figures::of(&[starved], Part::Candidate).expect("enough pairs");
-        assert_eq!((figures.pairs, figures.pairs_left_out), (10, 30));
+        let figures =
+            Figures::at(&[starved], Part::Candidate, &Judging::default()).expect("enough pairs");
+        assert_eq!((figures.pairs, figures.pairs_left_out), (20, 30));
         assert!(
             (figures.cpu_ratio.estimate - 1.1).abs() < 0.01,
             "{figures:?}"

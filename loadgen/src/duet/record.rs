@@ -9,6 +9,7 @@ use results::record::{Machine, Validity};
 use serde::{Deserialize, Serialize};
 
 use super::figures::Figures;
+use super::looks::{LookRecord, Looks};
 use super::order::Part;
 use super::target::Target;
 use super::{Plan, Settings};
@@ -52,8 +53,25 @@ pub struct Duet {
     pub envoy_version: String,
     /// The machine.
     pub machine: Machine,
+    /// Pairs that were planned, over all blocks.
+    pub pairs_planned: usize,
+    /// Looks that were planned.
+    pub looks_planned: usize,
+    /// Whether the run ended before its last look, because the answer was clear.
+    pub stopped_early: bool,
+    /// What each look found.
+    pub looks: Vec<LookRecord>,
     /// What was measured, in order.
     pub blocks: Vec<BlockRecord>,
+}
+
+/// What was measured, and what the looks at it found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) blocks: Vec<BlockRecord>,
+    pub(super) looks: Looks,
+    pub(super) looks_planned: usize,
+    pub(super) stopped_early: bool,
 }
 
 /// One side of a comparison.
@@ -161,7 +179,7 @@ impl Duet {
         plan: &Plan,
         envoy: &EnvoyBinary,
         artefacts: &[Option<WasmArtefact>],
-        blocks: Vec<BlockRecord>,
+        found: Found,
         stolen: Option<f64>,
     ) -> Option<Self> {
         let Settings {
@@ -169,8 +187,8 @@ impl Duet {
         } = plan.settings;
         let digest =
             |artefact: Option<&Option<WasmArtefact>>| Some(artefact?.as_ref()?.sha256.clone());
-        let figures = Figures::of(&blocks, Part::Candidate)?;
-        let control = Figures::of(&blocks, Part::Control);
+        let Found { blocks, looks, .. } = found;
+        let (figures, control) = (looks.figures?, looks.control);
         Some(Self {
             schema_version: SCHEMA_VERSION,
             base: competitor(&plan.base, digest(artefacts.first()), &blocks, Side::Base),
@@ -190,6 +208,10 @@ impl Duet {
             slice_ms: slice.as_secs_f64() * 1e3,
             envoy_version: envoy.version.clone(),
             machine: machine::describe(),
+            pairs_planned: plan.settings.pairs,
+            looks_planned: found.looks_planned,
+            stopped_early: found.stopped_early,
+            looks: looks.records,
             blocks,
         })
     }
@@ -259,12 +281,14 @@ fn validity(blocks: &[BlockRecord], figures: &Figures, stolen: Option<f64>) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::duet::figures::Judging;
     use crate::duet::figures::tests::block;
 
     #[test]
     fn unexpected_answers_and_stolen_time_make_a_comparison_not_valid() {
-        let mut bad = block(10, 1.0);
-        let figures = Figures::of(&[bad.clone()], Part::Candidate).expect("enough pairs");
+        let mut bad = block(20, 1.0);
+        let judging = Judging::default();
+        let figures = Figures::at(&[bad.clone()], Part::Candidate, &judging).expect("enough pairs");
         assert!(validity(&[bad.clone()], &figures, Some(0.01)).valid);
         assert!(!validity(&[bad.clone()], &figures, Some(0.03)).valid);
         bad.slices[3].unexpected = 2;

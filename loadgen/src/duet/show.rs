@@ -47,7 +47,7 @@ pub fn duet(duet: &Duet) -> String {
         [base.requests_per_second, candidate.requests_per_second],
         "/s",
         figures.throughput_ratio,
-        String::new(),
+        figures.throughput_verdict.to_string(),
     );
     if let Some(control) = &duet.control {
         table.add_row([
@@ -66,6 +66,13 @@ pub fn duet(duet: &Duet) -> String {
         figures.p,
         figures.smallest_visible_effect * 100.0
     );
+    if duet.stopped_early {
+        text.push_str(&format!(
+            "over after {} of {} looks: the answer was clear\n",
+            duet.looks.len(),
+            duet.looks_planned
+        ));
+    }
     for reason in &duet.validity.reasons {
         text.push_str(&format!("not valid: {reason}\n"));
     }
@@ -94,7 +101,7 @@ pub fn suite(outcomes: &[Outcome]) -> String {
         table.add_row([
             outcome.duet.base.name.clone(),
             outcome.duet.candidate.name.clone(),
-            interval(inverse(figures.cpu_ratio)),
+            interval(figures.cpu_ratio.inverse()),
             format!("{:.2}", figures.throughput_ratio.estimate),
             outcome.goal.map_or_else(String::new, |goal| {
                 format!("≥ {goal:.2}: {:.3}", outcome.reached)
@@ -116,14 +123,6 @@ fn interval(ratio: Ratio) -> String {
     )
 }
 
-fn inverse(ratio: Ratio) -> Ratio {
-    Ratio {
-        estimate: 1.0 / ratio.estimate,
-        low: 1.0 / ratio.high,
-        high: 1.0 / ratio.low,
-    }
-}
-
 fn verdict(figures: &Figures, is_advisory: bool) -> String {
     match is_advisory {
         true => format!("{} (advisory: the control alarmed)", figures.verdict),
@@ -142,6 +141,6 @@ mod tests {
             low: 1.0,
             high: 2.0,
         };
-        assert_eq!(interval(inverse(ratio)), "0.800 (0.500 to 1.000)");
+        assert_eq!(interval(ratio.inverse()), "0.800 (0.500 to 1.000)");
     }
 }

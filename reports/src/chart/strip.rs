@@ -11,19 +11,25 @@ use crate::draw::ticks;
 use crate::duet::Duet;
 use crate::format::{change, number};
 use crate::paired::Ratio;
-use crate::paired::verdict::{CPU_MARGIN, P50_MARGIN, Verdict};
+use crate::paired::verdict::Verdict;
 use crate::table::Table;
 
 const TRACK: i32 = 46;
 
 /// One ratio.
-struct Strip {
-    name: String,
-    ratio: Ratio,
+pub(crate) struct Strip {
+    /// What it is of.
+    pub(crate) name: String,
+    /// Candidate divided by base.
+    pub(crate) ratio: Ratio,
     /// The difference that matters, as a share; none where nothing is judged.
-    margin: Option<f64>,
-    verdict: Option<Verdict>,
-    is_advisory: bool,
+    pub(crate) margin: Option<f64>,
+    /// What it amounts to.
+    pub(crate) verdict: Option<Verdict>,
+    /// The word for that, where it is not the verdict's own.
+    pub(crate) told: Option<&'static str>,
+    /// Whether that is no more than a hint.
+    pub(crate) is_advisory: bool,
 }
 
 /// The verdict strip of one comparison, or of all of a suite.
@@ -33,25 +39,6 @@ pub fn chart(duets: &[Duet]) -> Option<Chart> {
         .flat_map(|duet| strips(duet, duets.len() > 1))
         .collect();
     let first = duets.first()?;
-    let each: Vec<String> = strips
-        .iter()
-        .map(|strip| format!("{}: {}", strip.name, told(strip)))
-        .collect();
-    let words = Words {
-        id: "verdict",
-        title: title(duets),
-        alt: format!(
-            "Difference of the candidate from the base, in percent, with 95 % intervals. {}.",
-            each.join("; ")
-        ),
-        note: format!(
-            "Dot: estimate. Line: 95 % interval. The grey band is the margin: {} for CPU time, {} for the \
-             median latency. A difference is stated only if the whole interval lies beyond the band, and \
-             no difference only if it lies within.",
-            change(1.0 + CPU_MARGIN),
-            change(1.0 + P50_MARGIN)
-        ),
-    };
     let meta: Vec<String> = match duets {
         [_] => vec![first.meta()],
         _ => vec![
@@ -68,9 +55,52 @@ pub fn chart(duets: &[Duet]) -> Option<Chart> {
     if duets.len() > 1 && duets.iter().any(|duet| !duet.validity.valid) {
         meta.push_str(" · NOT ALL VALID: see the report for the reasons");
     }
-    Some(compose_with(meta, words, table(&strips), |canvas| {
-        draw(canvas, &strips)
-    }))
+    Some(of(&strips, title(duets), meta))
+}
+
+/// A strip of any ratios.
+pub(crate) fn of(strips: &[Strip], title: String, meta: String) -> Chart {
+    let each: Vec<String> = strips
+        .iter()
+        .map(|strip| format!("{}: {}", strip.name, told(strip)))
+        .collect();
+    let words = Words {
+        id: "verdict",
+        title,
+        alt: format!(
+            "Difference of the candidate from the base, in percent, with 95 % intervals. {}.",
+            each.join("; ")
+        ),
+        note: format!(
+            "Dot: estimate. Line: 95 % interval. {} A difference is stated only if the whole interval lies \
+             beyond the band, and no difference only if it lies within.",
+            margins(strips)
+        ),
+    };
+    compose_with(meta, words, table(strips), |canvas| draw(canvas, strips))
+}
+
+/// What the grey bands are.
+fn margins(strips: &[Strip]) -> String {
+    let mut each: Vec<(&str, f64)> = Vec::new();
+    for strip in strips {
+        if let Some(margin) = strip.margin
+            && !each.iter().any(|(_, known)| *known == margin)
+        {
+            each.push((&strip.name, margin));
+        }
+    }
+    match each[..] {
+        [] => "Nothing has a margin.".to_owned(),
+        [(_, margin)] => format!("The grey band is the margin: {}.", change(1.0 + margin)),
+        _ => {
+            let each: Vec<String> = each
+                .iter()
+                .map(|(name, margin)| format!("{} for {name}", change(1.0 + margin)))
+                .collect();
+            format!("The grey band is the margin: {}.", each.join(", "))
+        }
+    }
 }
 
 /// What a comparison amounts to, in a line.
@@ -127,12 +157,13 @@ fn strips(duet: &Duet, is_one_of_many: bool) -> Vec<Strip> {
         ratio,
         margin,
         verdict,
+        told: None,
         is_advisory: duet.advisory,
     };
     let cpu = of(
         "CPU time per request",
         figures.cpu_ratio,
-        Some(CPU_MARGIN),
+        Some(figures.margins.cpu),
         Some(figures.verdict),
     );
     if is_one_of_many {
@@ -143,17 +174,24 @@ fn strips(duet: &Duet, is_one_of_many: bool) -> Vec<Strip> {
         of(
             "median latency",
             figures.p50_ratio,
-            Some(P50_MARGIN),
+            Some(figures.margins.p50),
             Some(figures.p50_verdict),
         ),
-        of("throughput", figures.throughput_ratio, None, None),
+        of(
+            "throughput",
+            figures.throughput_ratio,
+            figures
+                .throughput_verdict
+                .map(|_| figures.margins.throughput),
+            figures.throughput_verdict,
+        ),
     ];
     all.extend(duet.control.as_ref().map(|control| Strip {
         is_advisory: false,
         ..of(
             "control: CPU time of the base against itself",
             control.cpu_ratio,
-            Some(CPU_MARGIN),
+            Some(figures.margins.cpu),
             Some(control.verdict),
         )
     }));
@@ -167,11 +205,16 @@ fn told(strip: &Strip) -> String {
         high,
     } = strip.ratio;
     let figures = format!("{} ({} to {})", change(estimate), change(low), change(high));
-    match (strip.verdict, strip.is_advisory) {
+    match (verdict(strip), strip.is_advisory) {
         (None, _) => figures,
         (Some(verdict), false) => format!("{figures}, {verdict}"),
         (Some(verdict), true) => format!("{figures}, {verdict}, advisory"),
     }
+}
+
+fn verdict(strip: &Strip) -> Option<String> {
+    let own = strip.verdict.map(|verdict| verdict.to_string());
+    strip.told.map(str::to_owned).or(own)
 }
 
 fn table(strips: &[Strip]) -> Table {
@@ -194,9 +237,7 @@ fn table(strips: &[Strip]) -> Table {
             strip
                 .margin
                 .map_or_else(|| "–".to_owned(), |margin| number(margin * 100.0)),
-            strip
-                .verdict
-                .map_or_else(|| "–".to_owned(), |it| it.to_string()),
+            verdict(strip).unwrap_or_else(|| "–".to_owned()),
         ]);
     }
     table

@@ -5,29 +5,50 @@
 //! Under the hypothesis of no difference every rank carries either sign with probability one half, so
 //! the distribution of the sum of positive ranks can be counted. It is counted for the ranks at hand,
 //! shared ones included; ranks are doubled, so that shared ranks are whole numbers. Values of exactly
-//! zero have no sign and are left out.
+//! zero have no sign and are left out. Without shared ranks the distribution depends on the number of values
+//! alone, and is counted once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The probability, on both sides, of a sum at least as far from the middle as that of `values`.
 pub(super) fn p_value(values: &[f64]) -> f64 {
     let (ranks, positive) = doubled_ranks(values);
     let total: usize = ranks.iter().sum();
     let smaller = positive.min(total - positive);
-    let below: f64 = distribution(&ranks, smaller).iter().sum();
-    (2.0 * below).min(1.0)
+    let is_shared = ranks.windows(2).any(|pair| pair[0] == pair[1]);
+    let below = match is_shared {
+        true => distribution(&ranks, smaller).iter().sum(),
+        // Every rank is even here.
+        false => cumulative(ranks.len())[smaller / 2],
+    };
+    (2.0 * below).min(1.0_f64)
 }
 
 /// For `n` values without zeros or equal ones: the largest sum whose two-sided probability does not
 /// exceed `alpha`. `None` when even that of the smallest sum does.
 pub(super) fn critical_value(n: usize, alpha: f64) -> Option<usize> {
-    let ranks: Vec<usize> = (1..=n).collect();
-    let mut below = 0.0;
-    let inside = distribution(&ranks, n * (n + 1) / 4)
+    let inside = cumulative(n)
         .iter()
-        .position(|probability| {
-            below += probability;
-            below > alpha / 2.0
-        })?;
+        .position(|below| *below > alpha / 2.0)?;
     inside.checked_sub(1)
+}
+
+/// The probability of a sum of the ranks 1 to `n` that is at most each number, up to half of their total.
+fn cumulative(n: usize) -> Arc<[f64]> {
+    static COUNTED: Mutex<BTreeMap<usize, Arc<[f64]>>> = Mutex::new(BTreeMap::new());
+    let mut counted = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = || {
+        let ranks: Vec<usize> = (1..=n).collect();
+        let mut below = 0.0;
+        let each = distribution(&ranks, n * (n + 1) / 4);
+        let sums = each.into_iter().map(|probability| {
+            below += probability;
+            below
+        });
+        sums.collect()
+    };
+    counted.entry(n).or_insert_with(count).clone()
 }
 
 /// Ranks of the absolute values, times two, and the sum of those of positive values.

@@ -2,21 +2,20 @@
 //!
 //! Owns the rule. Must not know where pairs come from.
 //!
-//! A difference is stated only if it is significant, if the whole interval lies beyond the margin that
-//! matters, and if every independent block of the run points the same way. No difference is stated only
-//! if the whole interval lies within the margin. Everything else is "cannot tell", which is a result:
-//! it comes with the smallest effect that the run could have seen.
+//! A difference is stated only if it is significant and if the whole interval lies beyond the margin that matters.
+//! What is significant depends on the look (see [`super::looks`]): nobody looks four times for the price of one. That
+//! blocks of the run disagree is in both, by [`super::compare_blocks`]. No difference is stated only if the whole
+//! interval lies within the margin. Everything else is "cannot tell", which is a result: it comes with the smallest
+//! effect that the run could have seen.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Comparison;
+use super::{Comparison, Ratio};
 
-/// Below this a comparison is significant.
+/// Without a difference at most this part of all comparisons is significant, at any of their looks.
 pub const SIGNIFICANT: f64 = 0.01;
-/// Below this a single block agrees with the whole.
-const AGREES: f64 = 0.05;
 /// The difference of CPU time that matters, as a share.
 pub const CPU_MARGIN: f64 = 0.02;
 /// The difference of a median latency that matters, as a share.
@@ -57,33 +56,26 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Judges a run by all of its pairs and by those of each of its blocks.
-pub fn judge(whole: &Comparison, blocks: &[Comparison], margin: f64) -> Verdict {
+/// Judges a comparison.
+pub fn judge(comparison: &Comparison, margin: f64) -> Verdict {
     let (above, below) = (1.0 + margin, 1.0 / (1.0 + margin));
-    let ratio = whole.ratio;
-    let all = |agrees: fn(&Comparison) -> bool| blocks.iter().all(agrees);
-    if whole.p < SIGNIFICANT && ratio.low > above {
-        return match all(|block| block.p < AGREES && block.ratio.estimate > 1.0) {
-            true => Verdict::Slower,
-            false => Verdict::CannotTell,
-        };
+    let Ratio { low, high, .. } = comparison.ratio;
+    let is_significant = comparison.p < comparison.look.significant_below;
+    if is_significant && low > above {
+        Verdict::Slower
+    } else if is_significant && high < below {
+        Verdict::Faster
+    } else if low >= below && high <= above {
+        Verdict::NoDifference
+    } else {
+        Verdict::CannotTell
     }
-    if whole.p < SIGNIFICANT && ratio.high < below {
-        return match all(|block| block.p < AGREES && block.ratio.estimate < 1.0) {
-            true => Verdict::Faster,
-            false => Verdict::CannotTell,
-        };
-    }
-    if ratio.low >= below && ratio.high <= above {
-        return Verdict::NoDifference;
-    }
-    Verdict::CannotTell
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paired::Ratio;
+    use crate::paired::looks::{Look, plan};
 
     fn comparison(low: f64, high: f64, p: f64) -> Comparison {
         Comparison {
@@ -94,38 +86,37 @@ mod tests {
             },
             p,
             pairs: 200,
+            error: 0.005,
+            freedom: None,
+            look: Look::ONLY,
         }
     }
 
     #[test]
-    fn a_difference_needs_significance_the_margin_and_every_block() {
+    fn an_early_look_asks_for_more() {
+        let first = plan(&[0.5, 1.0])[0];
+        let at_first = |p| Comparison {
+            look: first,
+            ..comparison(1.03, 1.05, p)
+        };
+        assert_eq!(judge(&at_first(0.001), 0.02), Verdict::CannotTell);
+        assert_eq!(judge(&at_first(0.00001), 0.02), Verdict::Slower);
+    }
+
+    #[test]
+    fn a_difference_needs_significance_and_the_margin() {
         #[track_caller]
-        fn check(whole: Comparison, blocks: &[Comparison], expected: Verdict) {
-            assert_eq!(judge(&whole, blocks, 0.02), expected);
+        fn check(whole: Comparison, expected: Verdict) {
+            assert_eq!(judge(&whole, 0.02), expected);
         }
-        let slower = comparison(1.03, 1.05, 0.0001);
-        let faster = comparison(0.90, 0.97, 0.0001);
-        check(slower, &[slower, slower], Verdict::Slower);
-        check(faster, &[faster, faster], Verdict::Faster);
-        check(slower, &[], Verdict::Slower);
-        // One block points the other way, or nowhere.
-        check(slower, &[slower, faster], Verdict::CannotTell);
-        check(
-            slower,
-            &[slower, comparison(0.99, 1.06, 0.2)],
-            Verdict::CannotTell,
-        );
-        check(
-            faster,
-            &[comparison(0.93, 1.01, 0.06), faster],
-            Verdict::CannotTell,
-        );
+        check(comparison(1.03, 1.05, 0.0001), Verdict::Slower);
+        check(comparison(0.90, 0.97, 0.0001), Verdict::Faster);
         // Significant, and less than the margin.
-        check(comparison(1.005, 1.015, 0.0001), &[], Verdict::NoDifference);
-        check(comparison(1.01, 1.03, 0.0001), &[], Verdict::CannotTell);
-        check(comparison(0.99, 1.01, 0.8), &[], Verdict::NoDifference);
-        check(comparison(0.95, 1.05, 0.8), &[], Verdict::CannotTell);
-        check(comparison(1.03, 1.09, 0.02), &[], Verdict::CannotTell);
+        check(comparison(1.005, 1.015, 0.0001), Verdict::NoDifference);
+        check(comparison(1.01, 1.03, 0.0001), Verdict::CannotTell);
+        check(comparison(0.99, 1.01, 0.8), Verdict::NoDifference);
+        check(comparison(0.95, 1.05, 0.8), Verdict::CannotTell);
+        check(comparison(1.03, 1.09, 0.02), Verdict::CannotTell);
     }
 
     #[test]
