@@ -99,11 +99,20 @@ pub async fn measure(
     progress: &Progress,
 ) -> Result<Option<Measured>, MeasureError> {
     let profile = plan.profile.clone();
-    let drive = Drive::start_part(plan, part).await?;
-    let origin = match part.begins {
-        Begin::WholeSecondAfter(origin) => origin,
-        Begin::Soon | Begin::At(_) => drive.started(),
+    // Counters are read before a later load of the same scenario begins: what is sent while they are
+    // being read at its start would belong to none.
+    let (before, earlier) = match part.begins {
+        Begin::WholeSecondAfter(origin) => (probe.read().await.ok(), Some(origin)),
+        Begin::Soon | Begin::At(_) => (None, None),
     };
+    let drive = Drive::start_part(plan, part).await?;
+    let origin = earlier.unwrap_or(drive.started());
+    let before = before.map(|target| Moment {
+        at: drive.started(),
+        target,
+        generator: drive.cpu().map(|_| Duration::ZERO),
+        processors: ProcessorTimes::now(),
+    });
     // Whole, because the load begins a whole number of seconds after its origin.
     let begins_at_s = second_of(drive.started().saturating_duration_since(origin));
     log.begins_at(begins_at_s);
@@ -124,8 +133,8 @@ pub async fn measure(
         begins_at_s,
         stability: until.map(Stability::new),
         is_unstable: false,
-        latest: None,
-        measuring_from: None,
+        latest: before,
+        measuring_from: before,
         failed: 0,
         drive,
         probe,
@@ -176,7 +185,8 @@ impl Gathered<'_> {
 impl<P: Probe> Watch<'_, P> {
     async fn run(mut self, stop: &StopSignal) -> Result<Option<Measured>, MeasureError> {
         let started = self.drive.started();
-        let mut next_second = 0_u32;
+        // The start was read already if there is a reading.
+        let mut next_second = u32::from(self.latest.is_some());
         let mut ended_early = None;
         let mut refresh = tokio::time::interval(REFRESH);
         loop {

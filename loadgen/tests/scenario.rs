@@ -4,11 +4,17 @@ use std::process::Command;
 
 use serde_json::Value;
 
+const FIXED: &str = "'1s'";
+const UNTIL_STABLE: &str =
+    "{ until = 'hit ratio stable', at_most = '30s', window = '1s', windows = 2 }";
+
 /// Runs a scenario for a few seconds and returns its entry of the summary and the run on disk.
-fn run(scenario: &str) -> (Value, results::run::Run, tempfile::TempDir) {
+fn run(scenario: &str, warm_up: &str) -> (Value, results::run::Run, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let profile = "name = 'short'\ndescription = 'd'\nmode = 'open'\narrival = 'poisson'\n\
-        warm_up = '1s'\nseed = 3\n[[phases]]\nduration = '2s'\nrate = 200\n";
+    let profile = format!(
+        "name = 'short'\ndescription = 'd'\nmode = 'open'\narrival = 'poisson'\n\
+         warm_up = {warm_up}\nseed = 3\n[[phases]]\nduration = '2s'\nrate = 200\n"
+    );
     std::fs::write(folder.path().join("short.toml"), profile).expect("the folder is writable");
     let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .current_dir(folder.path())
@@ -49,7 +55,7 @@ fn sent(entry: &Value) -> u64 {
 
 #[test]
 fn every_request_through_envoy_alone_arrives_at_the_upstream() {
-    let (entry, run, _folder) = run("passthrough");
+    let (entry, run, _folder) = run("passthrough", FIXED);
     assert_eq!(sent(&entry), count(&entry, "upstream_requests"));
     assert_eq!(entry["backend_calls_per_1000"], 0.0);
     assert!(
@@ -62,7 +68,7 @@ fn every_request_through_envoy_alone_arrives_at_the_upstream() {
 
 #[test]
 fn every_request_through_the_cache_is_admitted_reported_and_forwarded_once() {
-    let (entry, run, _folder) = run("cache");
+    let (entry, run, _folder) = run("cache", UNTIL_STABLE);
     for field in ["admitted", "reported", "upstream_requests"] {
         assert_eq!(count(&entry, field), sent(&entry), "{field} in {entry}");
     }
@@ -72,6 +78,11 @@ fn every_request_through_the_cache_is_admitted_reported_and_forwarded_once() {
         rows.iter().any(|row| row.misses > 0),
         "the first requests are misses"
     );
+    // Two windows of a second at least, of which the first has misses.
+    let warm_up_s = run.record.scenarios[0].measuring_starts_s();
+    assert!((3.0..=30.0).contains(&warm_up_s), "{warm_up_s}");
+    let (hits, misses) = (count(&entry, "hits"), count(&entry, "misses"));
+    assert!(misses * 20 < hits, "warm when measuring starts: {entry}");
     assert!(
         run.record
             .artefact

@@ -68,9 +68,14 @@ pub enum Outcome {
 impl Saturation {
     /// What the events of a scenario say, if they are those of a search.
     pub fn of(scenario: &ScenarioRecord) -> Option<Self> {
-        let mut labels = scenario.events.iter();
+        Self::of_events(&scenario.events)
+    }
+
+    /// What events say, if they are those of a search.
+    pub fn of_events(events: &[Event]) -> Option<Self> {
+        let mut labels = events.iter();
         let outcome = labels.find_map(|event| Outcome::parse(&event.label))?;
-        let steps = scenario.events.iter().filter_map(Step::parse).collect();
+        let steps = events.iter().filter_map(Step::parse).collect();
         Some(Self { outcome, steps })
     }
 
@@ -224,13 +229,7 @@ mod tests {
                 ],
             };
             let events = search.events(23.0);
-            assert_eq!(
-                Outcome::parse(&events[2].label),
-                Some(outcome),
-                "{events:?}"
-            );
-            let steps: Vec<Step> = events.iter().filter_map(Step::parse).collect();
-            assert_eq!(steps, search.steps);
+            assert_eq!(Saturation::of_events(&events), Some(search), "{events:?}");
             assert!(events.iter().all(is_of_search));
         }
         for other in ["measuring starts", "warm-up", "step by step", "search: no"] {

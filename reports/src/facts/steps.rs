@@ -45,7 +45,8 @@ pub(super) struct Steps {
 impl Steps {
     /// The spans of a scenario: the steps of its search, or those of a profile of several rates.
     pub(super) fn of(profile: &Value, record: &ScenarioRecord, warm_up_s: f64) -> Self {
-        let spans = searched(profile, record).or_else(|| spans(profile, warm_up_s));
+        let search = Saturation::of(record);
+        let spans = searched(profile, search.as_ref()).or_else(|| spans(profile, warm_up_s));
         let spans = spans
             .unwrap_or_default()
             .into_iter()
@@ -107,10 +108,9 @@ struct Span {
 }
 
 /// The steps of a search.
-fn searched(profile: &Value, record: &ScenarioRecord) -> Option<Vec<Span>> {
-    let search = Saturation::of(record)?;
+fn searched(profile: &Value, search: Option<&Saturation>) -> Option<Vec<Span>> {
     let length_s = profile.get("step_s")?.as_f64()?;
-    let spans = search.steps.iter().map(|step| Span {
+    let spans = search?.steps.iter().map(|step| Span {
         from: step.at_s,
         to: step.at_s + length_s,
         is_carried: Some(step.is_carried),
@@ -154,6 +154,7 @@ fn spans(profile: &Value, warm_up_s: f64) -> Option<Vec<Span>> {
 
 #[cfg(test)]
 mod tests {
+    use results::record::Event;
     use serde_json::json;
 
     use super::*;
@@ -214,5 +215,25 @@ mod tests {
         let points = steps.finish(&rows).expect("histograms of one kind add up");
         let samples: Vec<(f64, u64)> = points.iter().map(|p| (p.start_s, p.samples)).collect();
         assert_eq!(samples, [(0.0, 1), (1.5, 1), (3.0, 1)]);
+    }
+
+    #[test]
+    fn the_steps_of_a_search_are_its_spans() {
+        let events = json!([
+            {"at_s": 2.0, "label": "measuring starts"},
+            {"at_s": 2.0, "label": "step 100/s carried: 100.00 % answered, p99 1.0 ms"},
+            {"at_s": 5.0, "label": "step 200/s not carried: 90.00 % answered, p99 900.0 ms"},
+            {"at_s": 7.0, "label": "search: carries 100/s, no more"},
+        ]);
+        let events: Vec<Event> = serde_json::from_value(events).expect("events");
+        let search = Saturation::of_events(&events);
+        let found = searched(&json!({"step_s": 2}), search.as_ref()).expect("a search");
+        let span = |from, to, is_carried| Span {
+            from,
+            to,
+            is_carried: Some(is_carried),
+        };
+        assert_eq!(found, [span(2.0, 4.0, true), span(5.0, 7.0, false)]);
+        assert_eq!(searched(&json!({"step_s": 2}), None), None);
     }
 }
