@@ -1,15 +1,18 @@
 //! What the n-th request asks for: application, endpoint, or a key that nobody knows.
 //!
-//! Owns [`Mix`] and the seeded [`Draw`] behind it. Both are functions of seed and number alone, so
+//! Owns [`Mix`] and the seeded draws behind it. Both are functions of seed and number alone, so
 //! the order in which users come to send cannot change who asks for what. Must not know what an
 //! application or an endpoint looks like on the wire.
 
+mod draw;
+mod shares;
+
 use thiserror::Error;
 
+use self::draw::{Draw, unit};
+pub use self::draw::{THINK_TIME, uniform};
+use self::shares::Shares;
 use crate::profile::Named;
-
-/// The lane of draws for what users think, beside those of [`Draw`].
-pub const THINK_TIME: u64 = 4;
 
 /// How requests are spread over the applications.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,89 +182,6 @@ fn applications_of(applications: usize, popularity: Popularity) -> Result<Shares
             Ok(Shares::weighted(
                 (1..=applications).map(|rank| (rank as f64).powf(-exponent)),
             ))
-        }
-    }
-}
-
-/// Three independent words for one request, from seed and number.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Draw {
-    application: u64,
-    endpoint: u64,
-    unknown: u64,
-}
-
-impl Draw {
-    /// The draw of request number `n`.
-    pub fn of(seed: u64, n: u64) -> Self {
-        Self {
-            application: word(seed, 1, n),
-            endpoint: word(seed, 2, n),
-            unknown: word(seed, 3, n),
-        }
-    }
-}
-
-/// A number from 0 up to, not including, 1 for request number `n`, independent of other lanes.
-pub fn uniform(seed: u64, lane: u64, n: u64) -> f64 {
-    unit(word(seed, lane, n))
-}
-
-fn word(seed: u64, lane: u64, n: u64) -> u64 {
-    split_mix(split_mix(seed ^ lane.rotate_left(56)).wrapping_add(n))
-}
-
-/// SplitMix64: one step of the generator whose state is `at`, good enough to decorrelate
-/// consecutive numbers.
-fn split_mix(at: u64) -> u64 {
-    let mut word = at.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
-}
-
-/// The upper 53 bits as a number from 0 up to, not including, 1.
-fn unit(word: u64) -> f64 {
-    (word >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// Indexes by share, found from a number between 0 and 1.
-#[derive(Clone, Debug)]
-enum Shares {
-    Uniform(usize),
-    /// Shares summed up; the last is 1.
-    Cumulative(Vec<f64>),
-}
-
-impl Shares {
-    fn weighted(weights: impl Iterator<Item = f64>) -> Self {
-        let mut sum = 0.0;
-        let mut cumulative: Vec<f64> = weights
-            .map(|weight| {
-                sum += weight;
-                sum
-            })
-            .collect();
-        for share in &mut cumulative {
-            *share /= sum;
-        }
-        Self::Cumulative(cumulative)
-    }
-
-    fn count(&self) -> usize {
-        match self {
-            Shares::Uniform(count) => *count,
-            Shares::Cumulative(shares) => shares.len(),
-        }
-    }
-
-    fn at(&self, unit: f64) -> usize {
-        match self {
-            // A product below the count, since the unit is below 1.
-            Shares::Uniform(count) => ((unit * *count as f64) as usize).min(count - 1),
-            Shares::Cumulative(shares) => shares
-                .partition_point(|share| *share <= unit)
-                .min(shares.len() - 1),
         }
     }
 }

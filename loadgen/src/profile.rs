@@ -3,6 +3,7 @@
 //! Owns [`Profile`], the profiles that ship with the executable, and the overrides a person may
 //! type. Must not know what is loaded, when a request is really sent, or what it costs.
 
+mod closed;
 mod error;
 mod load;
 mod overrides;

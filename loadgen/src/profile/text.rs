@@ -7,18 +7,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::search;
 use super::warm_up::{self, RawWarmUp};
-use super::{
-    Arrival, Load, Profile, ProfileError, Segment, ThinkTime, Trace, Until, default_connections,
-    trace_of,
-};
+use super::{Arrival, Load, Profile, ProfileError, Segment, Trace, default_connections, trace_of};
+use super::{closed, search};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
-const LONGEST_THINK_TIME: Duration = Duration::from_secs(3600);
 /// More users than this on one machine measure the machine.
-const MOST_USERS: u32 = 10_000;
+pub(super) const MOST_USERS: u32 = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,7 +133,7 @@ fn trace_file(raw: &RawProfile) -> Result<Option<&str>, Complaint> {
 fn validate(raw: RawProfile, trace: Option<Trace>) -> Result<Profile, Complaint> {
     let load = match raw.mode {
         RawMode::Open => open(&raw, trace)?,
-        RawMode::Closed => closed(&raw)?,
+        RawMode::Closed => closed::parse(&raw)?,
         RawMode::Saturation => Load::Saturation(search::parse(&raw)?),
     };
     if let (Some(field), false) = (search::given(&raw), matches!(load, Load::Saturation(_))) {
@@ -288,71 +284,6 @@ fn peak_of(
         ));
     }
     Ok(Some((peak, peak_s)))
-}
-
-fn closed(raw: &RawProfile) -> Result<Load, Complaint> {
-    if !raw.phases.is_empty() {
-        return Err(complaint(
-            "phases",
-            "belongs to an open loop; a closed one has `users`",
-        ));
-    }
-    if raw.arrival.is_some() {
-        return Err(complaint(
-            "arrival",
-            "belongs to an open loop; a closed one sends when its answers come",
-        ));
-    }
-    let users = match raw.users {
-        Some(users @ 1..=MOST_USERS) => users,
-        Some(users) => {
-            return Err(complaint(
-                "users",
-                format!("expected 1 to {MOST_USERS}, not {users}"),
-            ));
-        }
-        None => {
-            return Err(complaint(
-                "users",
-                "missing; a closed loop needs a number of users",
-            ));
-        }
-    };
-    let until = match (&raw.duration, raw.requests) {
-        (Some(text), None) => Until::DurationS(positive_duration(text, "duration")?.as_secs_f64()),
-        (None, Some(requests @ 1..)) => Until::Requests(requests),
-        (None, Some(_)) => return Err(complaint("requests", "expected at least 1")),
-        _ => {
-            return Err(complaint(
-                "duration",
-                "expected either `duration` or `requests` in a closed loop",
-            ));
-        }
-    };
-    Ok(Load::Closed {
-        users,
-        until,
-        think_time: raw.think_time.as_ref().map(think_time).transpose()?,
-    })
-}
-
-fn think_time(raw: &RawThinkTime) -> Result<ThinkTime, Complaint> {
-    let seconds = |text: &str, field| -> Result<f64, Complaint> {
-        let think = positive_duration(text, field)?;
-        if think > LONGEST_THINK_TIME {
-            return Err(complaint(
-                field,
-                format!("expected at most 1h, not `{text}`"),
-            ));
-        }
-        Ok(think.as_secs_f64())
-    };
-    Ok(match raw {
-        RawThinkTime::Constant(text) => ThinkTime::ConstantS(seconds(text, "think_time.constant")?),
-        RawThinkTime::Exponential(text) => {
-            ThinkTime::ExponentialS(seconds(text, "think_time.exponential")?)
-        }
-    })
 }
 
 fn connections(raw: &RawProfile, load: &Load) -> Result<u32, Complaint> {
