@@ -294,8 +294,8 @@ impl Content {
                     "Each case starts real Envoys, loads one application with one limit during one calendar \
                      minute, and reads the backend's ledger afterwards. What the gateways believe does not \
                      count.",
-                    "Overshoot is what the ledger counted beyond the limit. `balanced` promises half a percent \
-                     of the limit, and two requests where that is less than two; `strict` promises none.",
+                    "Overshoot is what the ledger counted beyond the limit. Balanced promises half a percent \
+                     of the limit, and two requests where that is less than two; strict promises none.",
                     "Denied in vain is what an ideal counter, one that knows everything at once, would have let \
                      through of what was sent.",
                     "Counts do not depend on how busy the machine was, but the moments at which requests met \

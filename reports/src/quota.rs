@@ -150,7 +150,13 @@ impl Quota {
                 key(a).total_cmp(&key(b))
             });
             let denied = self.of(mode).map(|case| case.false_denials_percent);
-            let denied = share(denied.fold(0.0, f64::max));
+            let denied = match denied.fold(0.0, f64::max) {
+                0.0 => "no request denied in vain".to_owned(),
+                most => format!(
+                    "at most {} of a case's requests denied in vain",
+                    share(most)
+                ),
+            };
             let over = match over {
                 Some(case) if case.overshoot > 0 => format!(
                     "at most {} over a limit of {} ({})",
@@ -160,7 +166,7 @@ impl Quota {
                 ),
                 _ => "never over a limit".to_owned(),
             };
-            format!("{mode}: {over}, at most {denied} of a case's requests denied in vain.")
+            format!("{mode}: {over}, {denied}.")
         });
         sentences.collect::<Vec<_>>().join(" ")
     }

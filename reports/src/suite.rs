@@ -66,3 +66,20 @@ pub fn table(entries: &[Entry], duets: &[Duet]) -> Option<Table> {
     }
     Some(table)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_is_reached_from_its_value_on_and_a_single_comparison_has_none() {
+        let found = entries(
+            r#"[{"reached":0.8,"goal":0.8,"duet":{}},{"reached":1.62,"goal":2.0,"duet":{}},
+                {"reached":0.73,"goal":null,"duet":{}}]"#,
+        );
+        assert_eq!(reached(&found), "1 of 2 goals were reached.");
+        assert_eq!(entries("{}"), []);
+        assert_eq!(reached(&[]), "");
+        assert_eq!(table(&[], &[]), None);
+    }
+}

@@ -9,7 +9,7 @@ use crate::draw::canvas::Canvas;
 use crate::draw::ink::Ink;
 use crate::draw::picture::{Anchor, Area};
 use crate::draw::scale::{Axis, Scale};
-use crate::draw::ticks::Tick;
+use crate::draw::ticks::{self, Tick};
 
 const HEIGHT: i32 = 380;
 
@@ -37,6 +37,17 @@ pub(super) struct Plane {
     /// A value that others are held against.
     pub(super) reference: Option<f64>,
     pub(super) curves: Vec<Curve>,
+}
+
+/// An upward axis from 0 to a named value above the highest one.
+pub(super) fn from_zero(title: &str, highest: f64, name: impl Fn(f64) -> String) -> Side {
+    let step = ticks::round_up(highest * 1.05 / 5.0);
+    let high = (highest * 1.05 / step).ceil() * step;
+    Side {
+        title: title.to_owned(),
+        scale: Scale::Linear { low: 0.0, high },
+        ticks: ticks::linear(high, 5, name),
+    }
 }
 
 pub(super) fn draw(canvas: &mut Canvas, plane: &Plane) {

@@ -98,7 +98,7 @@ fn places(canvas: &Canvas, dots: &Dots) -> Places {
     let (from, height, middle) = match canvas.form {
         Form::Wide | Form::Alone => (canvas.inset() + names + em, em * 3 / 2, em * 3 / 4),
         // On a phone the name stands above its line.
-        Form::Narrow => (canvas.inset() + em / 2, em * 5 / 2, em * 7 / 4),
+        Form::Narrow => (canvas.inset() + em / 2, em * 3, em * 2),
     };
     let axis = Axis {
         scale: dots.scale,
@@ -117,7 +117,7 @@ fn draw_row(canvas: &mut Canvas, places: &Places, row: &Row) {
     let middle = canvas.top + places.middle;
     let base = middle + small / 3;
     let name_base = match canvas.form {
-        Form::Narrow => canvas.top + small,
+        Form::Narrow => canvas.top + small * 5 / 4,
         Form::Wide | Form::Alone => base,
     };
     let at = (canvas.inset(), name_base);

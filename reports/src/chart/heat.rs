@@ -49,9 +49,10 @@ pub(super) fn chart(facts: &Facts) -> Option<Chart> {
         ),
         note: format!(
             "Each column is {} s. The stronger a cell, the more of the requests of that moment took that \
-             long, on a log scale: the faintest ones are fewer than one in {}. Warm-up is included.",
+             long, on a log scale: the faintest ones are fewer than one in about {}. Warm-up is included.",
             number(width_s),
-            count((1.0 / share_above(1)) as u64)
+            // To one digit: a cell's bound is a power of ten to some fraction.
+            count(ticks::round_down(1.0 / share_above(1)) as u64)
         ),
     };
     Some(compose(facts, words, table(facts, width_s), |canvas| {

@@ -79,7 +79,7 @@ fn card(duet: &Duet) -> Option<Card<'_>> {
 fn told(card: &Card<'_>) -> String {
     let ratio = card.control.cpu_ratio;
     format!(
-        "{} ({} to {}), {}; a slowdown of {} % would have been seen in nine of ten tries",
+        "{} ({} to {}), {}; a slowdown of {}\u{a0}% would have been seen in nine of ten tries",
         change(ratio.estimate),
         change(ratio.low),
         change(ratio.high),

@@ -79,10 +79,10 @@ fn overshoot(quota: &Quota) -> Chart {
     let low = 10_f64.powf(values().fold(0.1, f64::min).log10().floor());
     let high = ticks::round_up(values().fold(1.0, f64::max));
     let shown = Dots {
-        title: "usage beyond the limit, percent of the limit, log scale above 0",
+        title: "beyond the limit, percent of it, log scale above 0",
         scale: Scale::LogAndZero { low, high },
         ticks: log_ticks(low, high),
-        groups: groups(quota, |case| Row {
+        groups: groups(quota, true, |case| Row {
             name: case.to_string(),
             value: case.overshoot_percent,
             text: match case.overshoot {
@@ -147,7 +147,7 @@ fn denied(quota: &Quota) -> Chart {
         title: "requests denied in vain, percent of those sent",
         scale: Scale::Linear { low: 0.0, high },
         ticks: ticks::linear(high, 5, |value| percent(value / 100.0)),
-        groups: groups(quota, |case| Row {
+        groups: groups(quota, false, |case| Row {
             name: case.to_string(),
             value: case.false_denials_percent,
             text: share(case.false_denials_percent),
@@ -160,12 +160,13 @@ fn denied(quota: &Quota) -> Chart {
     })
 }
 
-fn groups(quota: &Quota, row: impl Fn(&Case) -> Row) -> Vec<Group> {
+fn groups(quota: &Quota, promises: bool, row: impl Fn(&Case) -> Row) -> Vec<Group> {
     let modes = quota.modes().into_iter();
     modes
         .map(|mode| Group {
             name: mode.to_owned(),
             note: match mode {
+                _ if !promises => "",
                 "strict" => "promises none over the limit",
                 "balanced" => "promises half a percent at most, or two",
                 _ => "promises nothing",

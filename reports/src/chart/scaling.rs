@@ -74,7 +74,6 @@ fn cost(scaling: &Scaling) -> Option<Chart> {
             count(base)
         ),
     };
-    let high = highest * 1.1;
     let popularities = scaling.popularities();
     let curves = popularities.iter().enumerate().flat_map(|(place, name)| {
         let points = |base: bool| {
@@ -104,11 +103,9 @@ fn cost(scaling: &Scaling) -> Option<Chart> {
     let numbers = scaling.hits.iter().map(|cost| cost.applications);
     let plane = Plane {
         across: across(numbers),
-        up: Side {
-            title: "CPU time of a hit, nanoseconds".to_owned(),
-            scale: Scale::Linear { low: 0.0, high },
-            ticks: ticks::linear(high, 5, |value| format!("{}\u{a0}ns", number(value))),
-        },
+        up: curves::from_zero("CPU time of a hit, nanoseconds", highest, |value| {
+            format!("{}\u{a0}ns", number(value))
+        }),
         reference: None,
         curves: curves.collect(),
     };

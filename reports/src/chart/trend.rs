@@ -5,7 +5,7 @@ use super::curves::{self, Curve, Plane, Side};
 use super::{Chart, Words, compose_with};
 use crate::draw::ink::Ink;
 use crate::draw::scale::Scale;
-use crate::draw::ticks::{self, Tick};
+use crate::draw::ticks::Tick;
 use crate::facts::Facts;
 use crate::format::{count, list, micros, number, rate, round_micros};
 use crate::story;
@@ -197,7 +197,6 @@ fn trend(runs: &[Published<'_>], lines: Vec<Line>, about: About) -> Option<Chart
         alt: format!("Line chart over versions: {}. {newest}.", about.unit),
         note: format!("{newest}. {CAUTION}"),
     };
-    let high = highest * 1.15;
     let last = runs.len().saturating_sub(1) as f64;
     let versions = runs.iter().enumerate().map(|(place, run)| Tick {
         value: place as f64,
@@ -214,11 +213,7 @@ fn trend(runs: &[Published<'_>], lines: Vec<Line>, about: About) -> Option<Chart
             },
             ticks: versions.collect(),
         },
-        up: Side {
-            title: about.unit.to_owned(),
-            scale: Scale::Linear { low: 0.0, high },
-            ticks: ticks::linear(high, 5, about.axis),
-        },
+        up: curves::from_zero(about.unit, highest, about.axis),
         reference: about.reference,
         curves: lines.iter().map(curve).collect(),
     };

@@ -80,7 +80,11 @@ pub fn columns(canvas: &mut Canvas, plot: Area, axis: Axis, mut ticks: Vec<Tick>
 /// What the values below a plot are, centred below their names.
 pub fn title_below(canvas: &mut Canvas, plot: Area, title: &str) {
     let small = canvas.small();
-    let at = ((plot.left + plot.right) / 2, canvas.top + small / 2);
+    // A title wider than its plot moves inwards rather than out of the picture.
+    let half = text::width(title, small, Weight::Regular) / 2 + 1;
+    let middle = (plot.left + plot.right) / 2;
+    let middle = middle.min(canvas.width - half).max(half);
+    let at = (middle, canvas.top + small / 2);
     canvas.text(title, at, Anchor::Middle, small, Ink::Muted);
     canvas.top += small * 3 / 2;
 }
