@@ -6,6 +6,7 @@
 pub mod command;
 mod counts;
 pub mod file;
+pub mod measure;
 mod measured;
 pub mod prove;
 mod written;

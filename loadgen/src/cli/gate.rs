@@ -26,6 +26,9 @@ pub struct GateArgs {
     /// Pairs of slices of each comparison, instead of what the file says.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(LEAST as u64..=MOST as u64))]
     pub pairs: Option<u64>,
+    /// Blocks of each comparison, instead of what the file says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=32))]
+    pub blocks: Option<u64>,
     /// Write the outcome as Markdown, for a comment on a change.
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,

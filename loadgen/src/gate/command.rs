@@ -10,7 +10,8 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use reports::gates::{Decision, Gate};
 
-use super::file::{self, Against, DuetTable, GateSpec, Measure};
+use super::file::{self, Against, DuetTable, GateSpec};
+use super::measure::Measure;
 use super::{GateError, counts, measured, prove, written};
 use crate::cli::gate::{GateArgs, WARM_UP};
 use crate::duet::figures::{Margins, Metric};
@@ -76,7 +77,7 @@ async fn decide(
     };
     let specs: Vec<GateSpec> = read.gates.iter().filter(is_asked).cloned().collect();
     let bench = Bench {
-        table: read.duet,
+        table: read.duet.with(arguments.pairs, arguments.blocks),
         arguments,
         server_exe,
         stop,
@@ -160,7 +161,7 @@ impl Bench<'_> {
             settings: Settings {
                 margins,
                 decides: partners.iter().map(|(_, _, metric)| *metric).collect(),
-                ..settings(&self.table, self.arguments.pairs)
+                ..settings(&self.table)
             },
             server_exe: self.server_exe.clone(),
         };
@@ -231,9 +232,9 @@ fn with_module(text: &str, wasm: Option<&Path>) -> Result<Target, GateError> {
 }
 
 /// How comparisons are carried out.
-pub(super) fn settings(table: &DuetTable, pairs: Option<u64>) -> Settings {
+pub(super) fn settings(table: &DuetTable) -> Settings {
     Settings {
-        pairs: pairs.map_or(table.pairs, |pairs| pairs as usize),
+        pairs: table.pairs,
         blocks: table.blocks,
         slice: table.slice(),
         warm_up: WARM_UP,

@@ -7,61 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reports::paired::verdict::{CPU_MARGIN, P50_MARGIN};
 use reports::paired::{LEAST_PAIRS, MOST_PAIRS};
 use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use crate::duet::figures::Metric;
+use super::measure::{MEASURES, Measure};
 use crate::duet::target::Target;
-
-/// Margin of a count.
-const COUNT_MARGIN: f64 = 0.01;
-
-/// What a gate compares.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Measure {
-    /// Size of the module in bytes.
-    ArtefactBytes,
-    /// Calls of the backend per 1,000 requests, at a fixed rate.
-    BackendCalls,
-    /// Something that two Envoys are compared by in turns.
-    Duet(Metric),
-}
-
-/// All of them, by the names they have in files.
-const MEASURES: [(&str, Measure); 5] = [
-    ("artefact-bytes", Measure::ArtefactBytes),
-    ("backend-calls-per-1000", Measure::BackendCalls),
-    ("cpu", Measure::Duet(Metric::Cpu)),
-    ("p50", Measure::Duet(Metric::P50)),
-    ("throughput", Measure::Duet(Metric::Throughput)),
-];
-
-impl Measure {
-    /// 1 for counts, 2 for measurements.
-    pub fn tier(self) -> u8 {
-        match self {
-            Self::ArtefactBytes | Self::BackendCalls => 1,
-            Self::Duet(_) => 2,
-        }
-    }
-
-    /// Its name in files.
-    pub fn name(self) -> &'static str {
-        let known = MEASURES.iter().find(|(_, measure)| *measure == self);
-        known.map_or("", |(name, _)| name)
-    }
-
-    fn default_margin(self) -> f64 {
-        match self {
-            Self::ArtefactBytes | Self::BackendCalls => COUNT_MARGIN,
-            Self::Duet(Metric::Cpu) => CPU_MARGIN,
-            Self::Duet(Metric::P50 | Metric::Throughput) => P50_MARGIN,
-        }
-    }
-}
 
 /// What a figure is compared with.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +73,14 @@ impl Default for DuetTable {
 }
 
 impl DuetTable {
+    /// The same with what was typed.
+    pub fn with(mut self, pairs: Option<u64>, blocks: Option<u64>) -> Self {
+        let small = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        self.pairs = pairs.map_or(self.pairs, small);
+        self.blocks = blocks.map_or(self.blocks, small);
+        self
+    }
+
     /// Length of a slice.
     pub fn slice(&self) -> Duration {
         Duration::from_millis(self.slice_ms)

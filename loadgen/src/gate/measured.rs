@@ -5,7 +5,8 @@
 use reports::gates::{Gate, Outcome};
 use reports::paired::Ratio;
 
-use super::file::{Against, GateSpec, Measure};
+use super::file::{Against, GateSpec};
+use super::measure::Measure;
 use crate::duet::figures::Metric;
 use crate::duet::record::Duet;
 

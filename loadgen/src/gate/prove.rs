@@ -31,8 +31,8 @@ const WITH_FILTER: &str = "hit-floor-header-mutation";
 const SLOWDOWN: f64 = 0.05;
 /// Rounds by which the time of one is found.
 const TRIAL_ROUNDS: u32 = 20_000;
-/// Pairs for that.
-const TRIAL_PAIRS: u64 = 60;
+/// Pairs and blocks for that.
+const TRIAL: (u64, u64) = (64, 4);
 /// Alarms among comparisons of identical builds that are no reason to doubt the gate: at 1 % each, two of
 /// 20 have a probability of 2 %.
 const MOST_ALARMS: usize = 1;
@@ -109,7 +109,12 @@ pub async fn run(
     stop: &StopSignal,
     progress: &Arc<Progress>,
 ) -> Result<Option<Proof>, GateError> {
+    let table = DuetTable {
+        control: false,
+        ..DuetTable::default()
+    };
     let bench = Bench {
+        table: table.with(arguments.pairs, arguments.blocks),
         server_exe,
         stop,
         progress,
@@ -150,7 +155,7 @@ pub async fn run(
                 number + 1,
                 arguments.repetitions
             ));
-            let Some(duet) = bench.compare(&candidate, arguments.pairs).await? else {
+            let Some(duet) = bench.compare(&candidate, &bench.table).await? else {
                 return Ok(None);
             };
             tally.tries.push(Try {
@@ -173,25 +178,18 @@ pub async fn run(
 }
 
 struct Bench<'a> {
+    table: DuetTable,
     server_exe: PathBuf,
     stop: &'a StopSignal,
     progress: &'a Arc<Progress>,
 }
 
 impl Bench<'_> {
-    async fn compare(
-        &self,
-        candidate: &str,
-        pairs: Option<u64>,
-    ) -> Result<Option<Duet>, GateError> {
-        let table = DuetTable {
-            control: false,
-            ..DuetTable::default()
-        };
+    async fn compare(&self, candidate: &str, table: &DuetTable) -> Result<Option<Duet>, GateError> {
         let plan = Plan {
             base: Target::parse(BASE)?,
             candidate: Target::parse(candidate)?,
-            settings: settings(&table, pairs),
+            settings: settings(table),
             server_exe: self.server_exe.clone(),
         };
         Ok(duet::run(plan, self.stop, self.progress).await?)
@@ -202,7 +200,8 @@ impl Bench<'_> {
         self.progress
             .note("finding the rounds of a busy loop of 5 %");
         let candidate = self.planted(folder, TRIAL_ROUNDS)?;
-        let Some(duet) = self.compare(&candidate, Some(TRIAL_PAIRS)).await? else {
+        let table = self.table.clone().with(Some(TRIAL.0), Some(TRIAL.1));
+        let Some(duet) = self.compare(&candidate, &table).await? else {
             return Ok(None);
         };
         let grown = duet.figures.cpu_ratio.estimate - 1.0;

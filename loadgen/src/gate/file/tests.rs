@@ -1,3 +1,5 @@
+use reports::paired::verdict::P50_MARGIN;
+
 use super::*;
 
 const EXAMPLE: &str = r#"
