@@ -3,6 +3,7 @@
 //! Owns [`Scenario`], the ones that come with the lab, and finding one by name or path. Must not
 //! know how a scenario is started or how load arrives.
 
+mod body;
 mod check;
 mod file;
 mod filters;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use body::{BodySettings, MAX_BODY_BYTES, filler, parse_size};
 pub use file::{
     Answers, ApplicationMix, CredentialKind, EndpointFile, EnvoySettings, Expectations,
     LimitSettings, Mix, PopulationSettings, Scenario, UsageSettings,

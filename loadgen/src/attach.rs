@@ -4,12 +4,11 @@
 //! runs behind the target.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use bytes::Bytes;
 use lab::precise_timer::PreciseTimer;
 use reqwest::Url;
 use thiserror::Error;
-use tokio::net::TcpStream;
 
 use crate::drive::Plan;
 use crate::machine;
@@ -18,16 +17,16 @@ use crate::mix::{Mix, MixError, Popularity};
 use crate::probe::NoProbe;
 use crate::profile::Load;
 use crate::progress::Progress;
+use crate::reach::{ReachError, reach};
 use crate::recording::{Circumstances, Finished, MeasuredScenario, Recording, RecordingError};
 use crate::requests::{Expect, PlainRequest, RequestError, Requests, parse_target};
 use crate::saturation;
 use crate::schedule_hash::schedule_sha256;
 use crate::stop::StopSignal;
+use crate::tls::Trust;
 
 /// Name of the only entry of such a run.
 pub const NAME: &str = "attach";
-
-const REACH: Duration = Duration::from_secs(5);
 
 /// What to load, and how.
 #[derive(Clone, Debug)]
@@ -36,8 +35,14 @@ pub struct Attach {
     pub url: String,
     /// Path and query of every request.
     pub path: Option<String>,
+    /// Method of every request.
+    pub method: String,
     /// Headers of every request.
     pub headers: Vec<(String, String)>,
+    /// Body of every request; empty for none.
+    pub body: Bytes,
+    /// Whose certificates are accepted over TLS.
+    pub trust: Trust,
     /// Profile and places.
     pub circumstances: Circumstances,
 }
@@ -49,16 +54,9 @@ pub enum AttachError {
     /// The URL, a path or a header.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// Nobody listens.
-    #[error(
-        "target `{target}` cannot be reached ({reason}); start it, or check scheme, host and port"
-    )]
-    Unreachable {
-        /// Scheme, host and port.
-        target: String,
-        /// What the system says.
-        reason: String,
-    },
+    /// The target is not there, or is not what was expected.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
     /// A warm-up that ends when the target says so.
     #[error(
         "profile `{profile}` warms up until the hit ratio is stable, and a target that is attached to does not tell its hits; expected a profile with a fixed `warm_up`, like \"10s\""
@@ -96,23 +94,24 @@ pub async fn run(
         .clone()
         .unwrap_or_else(|| path_and_query(&target));
     let plain = PlainRequest {
-        method: "GET".to_owned(),
+        method: attach.method.clone(),
         path_and_query,
         headers: attach.headers.clone(),
+        body: attach.body.clone(),
         expect: Expect::Success,
     };
-    let described = describe(&target, &plain);
-    let requests = Arc::new(Requests::single(target.as_str(), plain)?);
+    let described = describe(&target, &plain, &attach.trust);
+    let requests = Requests::single(target.as_str(), plain)?.trusting(attach.trust.clone());
     let profile = attach.circumstances.profile.clone();
     let part = attach.circumstances.part;
     let mix = Mix::new(profile.seed, 1, Popularity::Uniform, &[1.0], 0.0)?;
     if let Load::Trace(trace) = &profile.load {
         mix.check_named(trace.highest())?;
     }
-    reach(&target).await?;
+    reach(&target, profile.connection.protocol, &attach.trust).await?;
     let plan = Plan {
         profile,
-        requests,
+        requests: Arc::new(requests),
         mix,
         timer: PreciseTimer::start(),
     };
@@ -138,18 +137,27 @@ pub async fn run(
     Ok(Some(recording.commit(None, None)?))
 }
 
-/// What is recorded of the request: never a query or a header's value, which may be a credential.
-fn describe(target: &Url, plain: &PlainRequest) -> serde_json::Value {
+/// What is recorded of the request: never a query, a header's value or a body, which may hold a
+/// credential.
+fn describe(target: &Url, plain: &PlainRequest, trust: &Trust) -> serde_json::Value {
     let names: Vec<&str> = plain
         .headers
         .iter()
         .map(|(name, _)| name.as_str())
         .collect();
+    let certificate = match trust {
+        _ if target.scheme() != "https" => None,
+        Trust::System => Some("trusted by the system"),
+        Trust::Only(_) => Some("trusted by a given one"),
+        Trust::Anybody => Some("not checked"),
+    };
     serde_json::json!({
         "target": target.origin().ascii_serialization(),
         "method": plain.method,
         "path": plain.path_and_query.split('?').next(),
         "header_names": names,
+        "body_bytes": plain.body.len(),
+        "certificate": certificate,
     })
 }
 
@@ -157,28 +165,6 @@ fn path_and_query(target: &Url) -> String {
     match target.query() {
         Some(query) => format!("{}?{query}", target.path()),
         None => target.path().to_owned(),
-    }
-}
-
-/// Opens a connection and closes it, so that a mistyped target is one sentence instead of a run full
-/// of errors.
-async fn reach(target: &Url) -> Result<(), AttachError> {
-    let unreachable = |reason: String| AttachError::Unreachable {
-        target: target.origin().ascii_serialization(),
-        reason,
-    };
-    let host = target
-        .host_str()
-        .unwrap_or_default()
-        .trim_matches(['[', ']']);
-    let port = target.port_or_known_default().unwrap_or(80);
-    match tokio::time::timeout(REACH, TcpStream::connect((host, port))).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(unreachable(error.to_string())),
-        Err(_) => Err(unreachable(format!(
-            "no answer within {} s",
-            REACH.as_secs()
-        ))),
     }
 }
 
@@ -193,12 +179,13 @@ mod tests {
             method: "GET".to_owned(),
             path_and_query: path_and_query(&target),
             headers: vec![("x-key".to_owned(), "secret".to_owned())],
+            body: "secret".into(),
             expect: Expect::Success,
         };
         assert_eq!(plain.path_and_query, "/a?user_key=secret");
-        let described = describe(&target, &plain).to_string();
+        let described = describe(&target, &plain, &Trust::Anybody).to_string();
         assert!(!described.contains("secret"), "{described}");
-        for part in ["http://localhost:8080", "/a", "x-key"] {
+        for part in ["http://localhost:8080", "/a", "x-key", "\"body_bytes\":6"] {
             assert!(described.contains(part), "{described}");
         }
     }

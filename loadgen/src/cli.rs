@@ -2,6 +2,7 @@
 //!
 //! Owns names, defaults and help texts. Must not know how a command is carried out.
 
+mod attach;
 pub mod duet;
 pub mod gate;
 mod load;
@@ -14,6 +15,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use lab::cli::ServerCommand;
 use lab::runtime::RuntimeKind;
 
+pub use self::attach::AttachArgs;
 pub use self::load::LoadArgs;
 pub use self::repeat::headline_command;
 use crate::profile::{HEADLINE, QUICK};
@@ -103,11 +105,9 @@ pub enum Command {
     Run(RunArgs),
     /// Load a target that is already there.
     ///
-    /// Sends GET requests to URL and counts any answer from 200 to 399 as success. Header values and
-    /// queries are never recorded.
-    #[command(
-        after_help = "Example: loadgen attach http://localhost:8080/hello --rate 500 --header 'user_key: ...'"
-    )]
+    /// Sends the same request to URL again and again and counts any answer from 200 to 399 as success.
+    /// Header values, queries and bodies are never recorded.
+    #[command(after_help = attach::EXAMPLES)]
     Attach(AttachArgs),
     /// Measure how exact the cache's quota is.
     ///
@@ -160,22 +160,6 @@ pub struct RunArgs {
     /// Start the lab as processes or in containers.
     #[arg(long, value_enum, default_value_t = Runtime::Process)]
     pub runtime: Runtime,
-}
-
-/// Arguments of `attach`.
-#[derive(Args, Clone, Debug)]
-pub struct AttachArgs {
-    /// Where the target listens, for example http://localhost:8080.
-    pub url: String,
-    /// How the load arrives.
-    #[command(flatten)]
-    pub load: LoadArgs,
-    /// Path and query of every request [default: those of URL].
-    #[arg(long, value_name = "PATH")]
-    pub path: Option<String>,
-    /// A header of every request; may be repeated.
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
-    pub headers: Vec<(String, String)>,
 }
 
 /// Arguments of `quota`.
@@ -296,11 +280,6 @@ fn share(text: &str) -> Result<f64, String> {
     } else {
         Err(refused())
     }
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected `name: value`")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 #[cfg(test)]

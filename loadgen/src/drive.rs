@@ -6,6 +6,7 @@
 
 mod crew;
 mod exchange;
+mod route;
 mod tickets;
 mod user;
 
@@ -23,6 +24,7 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
 use crate::cpu::ThreadClocks;
+use crate::drive::route::Routes;
 use crate::drive::tickets::Tickets;
 use crate::drive::user::Shared;
 use crate::latency::{Interval, Recorder, second_of};
@@ -31,6 +33,7 @@ use crate::part::{Begin, Part};
 use crate::profile::Profile;
 use crate::requests::Requests;
 use crate::stop::StopSignal;
+use crate::tls::TlsError;
 
 /// How long after its scheduled end a load may still be busy with what was held back, on top of the
 /// timeout of a request.
@@ -56,6 +59,9 @@ pub enum DriveError {
     /// The runtime or the client could not be set up.
     #[error("the load generator cannot start its threads")]
     Runtime(#[source] std::io::Error),
+    /// TLS could not be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The client could not be built.
     #[error("the load generator's HTTP client cannot be built")]
     Client(#[source] reqwest::Error),
@@ -101,7 +107,7 @@ impl Drive {
         let workers = plan.profile.threads as usize;
         let (open, mut opened) = watch::channel(None);
         let (close, closed) = watch::channel(false);
-        let client = exchange::client(plan.profile.timeout).map_err(DriveError::Client)?;
+        let routes = Routes::new(&plan.profile, &plan.requests)?;
         let shared = Arc::new(Shared {
             tickets: Tickets::new(&plan.profile, part),
             crew: crew::Crew::default(),
@@ -109,7 +115,7 @@ impl Drive {
             requests: plan.requests,
             mix: plan.mix,
             timer: plan.timer,
-            client,
+            routes,
             gate: user::Gate::new(users, part.begins, open, close),
             stop: stop.clone(),
         });
@@ -245,7 +251,7 @@ fn attack(shared: &Arc<Shared>, users: usize) -> Result<GooseAttack, DriveError>
     // Only a name to Goose: every request has its whole URL.
     let host = shared.requests.target().map_or("", Url::as_str);
     let configuration = configuration(host, users).map_err(wrap)?;
-    // Users get the load's own client; this keeps Goose from building one for each of them.
+    // Users have the load's own clients; this keeps Goose from building one for each of them.
     let no_client = goose::client::GooseClientBuilder::new().without_cookies();
     let attack = GooseAttack::initialize_with_config(configuration)
         .and_then(|attack| attack.set_client_builder_without_cookies(no_client))
@@ -277,8 +283,7 @@ async fn transaction(goose_user: &mut GooseUser, shared: &Shared) {
         return;
     }
     let index = goose_user.weighted_users_index;
-    goose_user.client = shared.client.clone();
-    user::work(shared, &goose_user.client, index).await;
+    user::work(shared, index).await;
     goose_user.set_session_data(HasLeft);
     if let Some(parent) = &goose_user.shutdown_channel
         && !shared.stop.is_raised()

@@ -377,6 +377,7 @@ fn requests(target: &str, table: RequestTable) -> Result<Requests, RequestError>
                 method: request.method,
                 path_and_query: request.path_and_query,
                 headers: request.headers,
+                body: request.body,
                 expect: Expect::Status(request.expected_status),
             }
         },

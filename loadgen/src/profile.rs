@@ -4,6 +4,7 @@
 //! type. Must not know what is loaded, when a request is really sent, or what it costs.
 
 mod closed;
+mod connection;
 mod error;
 mod load;
 mod overrides;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::connection::{Connection, Protocol};
 pub use self::error::ProfileError;
 pub use self::load::{Arrival, Load, Saturation, Segment, ThinkTime, Until};
 pub use self::overrides::Overrides;
@@ -82,8 +84,10 @@ pub struct Profile {
     pub seed: u64,
     /// Threads of the generator.
     pub threads: u32,
-    /// Most requests in flight at once, and so most connections.
+    /// Most requests in flight at once, and so most connections of HTTP/1.1.
     pub connections: u32,
+    /// Protocol and life of connections.
+    pub connection: Connection,
     /// When a request without an answer counts as failed.
     #[serde(rename = "timeout_s", serialize_with = "as_seconds")]
     pub timeout: Duration,

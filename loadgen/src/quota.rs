@@ -33,7 +33,7 @@ use crate::drive::{Drive, DriveError, Plan};
 use crate::experiment::{self, ExperimentError};
 use crate::latency::Interval;
 use crate::mix::{Mix, MixError, Popularity};
-use crate::profile::{Arrival, Load, Profile, Segment};
+use crate::profile::{Arrival, Connection, Load, Profile, Segment};
 use crate::progress::Progress;
 use crate::requests::{Expect, PlainRequest, RequestError, Requests};
 use crate::stop::StopSignal;
@@ -273,6 +273,7 @@ impl Bench<'_> {
         let table = lab_scenario(case, self.experiment.report_lag)?.requests();
         let request = table.request(0, 0);
         let plain = PlainRequest {
+            body: request.body,
             method: request.method,
             path_and_query: request.path_and_query,
             headers: request.headers,
@@ -321,6 +322,7 @@ impl Bench<'_> {
             seed: self.experiment.seed,
             threads: 1,
             connections: 64,
+            connection: Connection::default(),
             timeout: Duration::from_secs(5),
         }
     }
@@ -363,6 +365,7 @@ fn lab_scenario(case: &Case, lag: Duration) -> Result<Scenario, ScenarioError> {
         usage: [("hits".to_owned(), 1)].into(),
         weight: 1.0,
         status: None,
+        body: None,
     }];
     scenario.plugin.cache =
         toml::Table::from_iter([("mode".to_owned(), toml::Value::from(case.mode.to_string()))]);

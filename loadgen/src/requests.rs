@@ -3,11 +3,13 @@
 //! Owns [`Requests`], which prepares each request of a bounded population once. Must not know when
 //! a request is sent, or what a credential in it means.
 
+use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 use thiserror::Error;
 
 use crate::mix::{Caller, Choice};
+use crate::tls::Trust;
 
 /// Populations up to this many pairs of application and endpoint are prepared beforehand; larger
 /// ones are built as they are sent, so that a million applications need no memory here.
@@ -22,6 +24,8 @@ pub struct PlainRequest {
     pub path_and_query: String,
     /// Names and values of headers.
     pub headers: Vec<(String, String)>,
+    /// The body; empty for none. Every request that carries it shares the bytes.
+    pub body: Bytes,
     /// The answer that counts as success.
     pub expect: Expect,
 }
@@ -85,6 +89,7 @@ pub struct Requests {
     endpoints: usize,
     prepared: Vec<(Request, Expect)>,
     source: Source,
+    trust: Trust,
 }
 
 impl Requests {
@@ -110,6 +115,7 @@ impl Requests {
             endpoints,
             prepared: Vec::new(),
             source,
+            trust: Trust::default(),
         };
         let pairs = applications.saturating_mul(endpoints);
         // A population that is built as it is sent is at least tried with one application.
@@ -143,6 +149,18 @@ impl Requests {
     pub fn spread(targets: &[String], plain: PlainRequest) -> Result<Self, RequestError> {
         let parsed: Result<Vec<Url>, _> = targets.iter().map(|it| parse_target(it)).collect();
         Self::build_all(parsed?, 1, targets.len(), Box::new(move |_| plain.clone()))
+    }
+
+    /// The same requests to targets whose certificates are accepted otherwise.
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Whose certificates are accepted, absent where no target is reached over TLS.
+    pub fn trust(&self) -> Option<&Trust> {
+        let is_secured = |target: &Url| target.scheme() == "https";
+        self.targets.iter().any(is_secured).then_some(&self.trust)
     }
 
     /// Where requests go, or the first of several places.
@@ -186,6 +204,9 @@ impl Requests {
             })?;
         let mut request = Request::new(method, url);
         *request.headers_mut() = headers(&plain.headers)?;
+        if !plain.body.is_empty() {
+            *request.body_mut() = Some(plain.body.into());
+        }
         Ok((request, plain.expect))
     }
 }
@@ -225,6 +246,7 @@ mod tests {
             method: "GET".to_owned(),
             path_and_query: path.to_owned(),
             headers: vec![(header.0.to_owned(), header.1.to_owned())],
+            body: Bytes::new(),
             expect: Expect::Success,
         }
     }
@@ -259,6 +281,24 @@ mod tests {
             endpoint: 0,
         };
         check(3, unknown, "http://localhost:1/0?user_key=u7");
+    }
+
+    #[test]
+    fn copies_of_a_request_share_the_bytes_of_its_body() {
+        let mut one = plain("/", ("x", "y"));
+        one.method = "POST".to_owned();
+        one.body = Bytes::from(vec![b'x'; 4096]);
+        let place = one.body.as_ptr();
+        let requests = Requests::single("http://localhost:1", one).expect("a plain request");
+        let any = Choice {
+            caller: Caller::Application(0),
+            endpoint: 0,
+        };
+        for _ in 0..2 {
+            let (request, _) = requests.request(any).expect("a plain request");
+            let body = request.body().and_then(reqwest::Body::as_bytes);
+            assert_eq!(body.map(<[u8]>::as_ptr), Some(place));
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ fn plan(server: &str, profile: &str) -> Plan {
         method: "GET".to_owned(),
         path_and_query: "/".to_owned(),
         headers: Vec::new(),
+        body: Default::default(),
         expect: Expect::Status(200),
     };
     Plan {

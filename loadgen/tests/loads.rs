@@ -51,6 +51,7 @@ async fn load_part(
         method: "GET".to_owned(),
         path_and_query: "/".to_owned(),
         headers: Vec::new(),
+        body: Default::default(),
         expect: Expect::Status(200),
     };
     let plan = Plan {

@@ -222,14 +222,28 @@ pub(super) fn curl_lines(listener: &str, table: &RequestTable) -> String {
     examples.map(line).collect()
 }
 
+/// Longer bodies are not shown but made by the shell, of the same length.
+const SHOWN_BODY_BYTES: usize = 200;
+
 /// Methods, paths and secrets of a scenario hold nothing that a shell would interpret in quotes.
 fn curl(listener: &str, request: &Request) -> String {
     let headers = request.headers.iter();
     let headers: String = headers
         .map(|(name, value)| format!(" -H '{name}: {value}'"))
         .collect();
+    let (before, body) = match std::str::from_utf8(&request.body) {
+        Ok("") => (String::new(), String::new()),
+        Ok(text) if text.len() <= SHOWN_BODY_BYTES => {
+            let quoted = text.replace('\'', r"'\''");
+            (String::new(), format!(" --data-binary '{quoted}'"))
+        }
+        _ => (
+            format!("head -c {} /dev/zero | ", request.body.len()),
+            " --data-binary @-".to_owned(),
+        ),
+    };
     format!(
-        "curl -i -X {}{headers} '{listener}{}'",
+        "{before}curl -i -X {}{headers}{body} '{listener}{}'",
         request.method, request.path_and_query
     )
 }
@@ -244,10 +258,18 @@ mod tests {
             method: "POST".to_owned(),
             path_and_query: "/items?user_key=1f".to_owned(),
             headers: vec![("x-app-id".to_owned(), "7".to_owned())],
+            body: "it's".into(),
             expected_status: 200,
         };
-        let expected = "curl -i -X POST -H 'x-app-id: 7' 'http://127.0.0.1:1/items?user_key=1f'";
+        let expected = r"curl -i -X POST -H 'x-app-id: 7' --data-binary 'it'\''s' 'http://127.0.0.1:1/items?user_key=1f'";
         assert_eq!(curl("http://127.0.0.1:1", &request), expected);
+        let long = Request {
+            body: vec![b'x'; 5000].into(),
+            ..request
+        };
+        let line = curl("http://127.0.0.1:1", &long);
+        assert!(line.starts_with("head -c 5000 /dev/zero | curl "), "{line}");
+        assert!(line.contains(" --data-binary @- "), "{line}");
     }
 
     #[test]

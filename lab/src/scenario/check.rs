@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::body::BodySettings;
 use super::file::{ApplicationMix, EndpointFile, LimitSettings, PopulationSettings, Scenario};
 use super::filters;
 
@@ -146,6 +147,9 @@ impl EndpointFile {
         }
         if self.usage.is_empty() {
             return Some(("usage", "it is empty, so no rule would match".to_owned()));
+        }
+        if let Some(problem) = self.body.as_ref().and_then(BodySettings::problem) {
+            return Some(problem);
         }
         self.usage
             .keys()

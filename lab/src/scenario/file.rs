@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::ScenarioError;
 use super::filters::HttpFilter;
 use super::plugin::PluginSettings;
+use super::{BodySettings, ScenarioError};
 use crate::behaviour::error::BehaviourError;
 use crate::behaviour::{BackendBehaviour, UpstreamBehaviour};
 
@@ -178,6 +178,9 @@ pub struct EndpointFile {
     /// The status that the filter chain answers a known client with, instead of the upstream's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// What each request carries; nothing if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodySettings>,
 }
 
 fn one_hit() -> BTreeMap<String, u64> {
@@ -350,6 +353,16 @@ usage = { hits = 1 }
         check("\"/\"", "\"/?a=1\"", &["endpoints[0].path", "/?a=1"]);
         check("hits = 1", "hints = 1", &["endpoints[0].usage", "`hints`"]);
         check("hits = 1", "hits = -1", &["line 9", "-1"]);
+        check(
+            "usage =",
+            "body = { size = \"a lot\" }\nusage =",
+            &["endpoints[0].body.size", "`a lot`"],
+        );
+        check(
+            "usage =",
+            "body = { sise = 1 }\nusage =",
+            &["line 9", "sise"],
+        );
         check("usage =", "weight = 0.0\nusage =", &["endpoints[0].weight"]);
         check(
             "[plugin]",

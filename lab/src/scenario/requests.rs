@@ -2,6 +2,8 @@
 //!
 //! Owns how credentials are put into a request. Which request comes next is not decided here.
 
+use bytes::Bytes;
+
 use crate::population::{Application, Credential, Population};
 use crate::scenario::{CredentialKind, EndpointFile, Scenario};
 
@@ -28,6 +30,10 @@ pub struct Endpoint {
     pub weight: f64,
     /// The status of its answers to clients that are let through, instead of the upstream's.
     pub status: Option<u16>,
+    /// What each request carries; empty for nothing. Copies share the bytes.
+    pub body: Bytes,
+    /// The header `content-type`.
+    pub content_type: Option<String>,
 }
 
 /// A request as a client sends it.
@@ -39,6 +45,8 @@ pub struct Request {
     pub path_and_query: String,
     /// Headers beyond those every client sends.
     pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: Bytes,
     /// The status that a correct gateway answers with.
     pub expected_status: u16,
 }
@@ -116,6 +124,9 @@ impl RequestTable {
     fn request_of(&self, application: &Application, endpoint: usize) -> Request {
         let endpoint = &self.endpoints[endpoint];
         let mut headers = Vec::new();
+        if let Some(content_type) = &endpoint.content_type {
+            headers.push(("content-type".to_owned(), content_type.clone()));
+        }
         if self.population.services.len() > 1 {
             headers.push(("host".to_owned(), authority(application.service)));
         }
@@ -135,6 +146,7 @@ impl RequestTable {
             method: endpoint.method.clone(),
             path_and_query: format!("{}{query}", endpoint.path),
             headers,
+            body: endpoint.body.clone(),
             expected_status: endpoint.status.unwrap_or(self.allowed),
         }
     }
@@ -147,11 +159,15 @@ pub(crate) fn authority(service: usize) -> String {
 
 impl Endpoint {
     fn new(endpoint: &EndpointFile) -> Self {
+        let body = endpoint.body.as_ref();
         Self {
             method: endpoint.method.clone(),
             path: endpoint.path.clone(),
             weight: endpoint.weight,
             status: endpoint.status,
+            // Checked when the scenario was read.
+            body: body.and_then(|it| it.bytes().ok()).unwrap_or_default(),
+            content_type: body.and_then(|it| it.content_type.clone()),
         }
     }
 }
@@ -159,6 +175,7 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::BodySettings;
 
     fn table(change: impl FnOnce(&mut Scenario)) -> RequestTable {
         let mut scenario = Scenario::find("cache").expect("it is built in");
@@ -178,6 +195,25 @@ mod tests {
         assert!(request.headers.is_empty());
         assert_ne!(request, table.request(1, 0));
         assert_eq!(request.expected_status, 200);
+    }
+
+    #[test]
+    fn a_body_is_the_same_bytes_for_everybody() {
+        let table = table(|scenario| {
+            scenario.endpoints[0].body = Some(BodySettings {
+                size: Some("2KiB".to_owned()),
+                text: None,
+                content_type: Some("text/plain".to_owned()),
+            });
+        });
+        let (one, other) = (table.request(0, 0), table.request(1, 0));
+        assert_eq!(one.body.len(), 2048);
+        assert_eq!(one.body.as_ptr(), other.body.as_ptr());
+        assert_eq!(
+            one.headers,
+            [("content-type".to_owned(), "text/plain".to_owned())]
+        );
+        assert!(table.request(0, 1).body.is_empty());
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub struct LoadArgs {
     /// Threads of the generator, instead of the profile's.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub threads: Option<u32>,
+    /// Speak h2, whatever the profile says: with prior knowledge to http://, by ALPN to https://.
+    #[arg(long)]
+    pub http2: bool,
     /// Send only part I of N of the load, I from 0: every N-th request of the same schedule. N
     /// generators, one for each part, send together exactly what one would; `results merge` makes one
     /// run of theirs.
@@ -71,6 +74,7 @@ impl LoadArgs {
             scale: self.scale,
             seed: self.seed,
             threads: self.threads,
+            http2: self.http2,
         }
     }
 }

@@ -29,6 +29,9 @@ impl LoadArgs {
             ]);
         }
         words.extend(["--seed".to_owned(), seed.to_string()]);
+        if self.http2 {
+            words.push("--http2".to_owned());
+        }
         words
     }
 }
@@ -93,6 +96,21 @@ impl AttachArgs {
         words.extend(self.load.words(profile, seed));
         if let Some(path) = &self.path {
             words.extend(["--path".to_owned(), without_query(path)]);
+        }
+        if let Some(method) = &self.method {
+            words.extend(["--method".to_owned(), method.clone()]);
+        }
+        if self.body.is_some() {
+            words.extend(["--body".to_owned(), "...".to_owned()]);
+        }
+        if let Some(size) = self.body_size {
+            words.extend(["--body-size".to_owned(), size.to_string()]);
+        }
+        if let Some(cacert) = &self.cacert {
+            words.extend(["--cacert".to_owned(), cacert.display().to_string()]);
+        }
+        if self.insecure {
+            words.push("--insecure".to_owned());
         }
         for (name, _) in &self.headers {
             words.extend(["--header".to_owned(), format!("{name}: ...")]);
@@ -164,6 +182,10 @@ mod tests {
             "1/2",
             "--header",
             "X-Key: secret",
+            "--body",
+            "secret",
+            "--http2",
+            "--insecure",
         ]);
         let Some(Command::Attach(attach)) = typed.command else {
             panic!("typed `attach`")
@@ -172,7 +194,7 @@ mod tests {
         assert_eq!(
             attach.command("steady", 7),
             "cargo run --release -p loadgen -- attach 'http://...@host/a?...' --profile steady \
-             --rate 20 --duration 1m30s --shard 1/2 --seed 7 --header 'X-Key: ...'"
+             --rate 20 --duration 1m30s --shard 1/2 --seed 7 --http2 --body ... --insecure --header 'X-Key: ...'"
         );
         let typed = parse(&["run", "cache", "--runtime", "docker", "--json", "x.json"]);
         let Some(Command::Run(run)) = typed.command else {

@@ -1,28 +1,13 @@
-//! One request and its whole answer, over the client that all users share.
+//! One request and its whole answer.
 //!
-//! Owns the client's settings and the classes of failure. Must not know when a request is due.
+//! Owns the classes of failure. Must not know when a request is due, or over which connection it goes.
 
 use std::error::Error;
-use std::time::Duration;
 
 use reqwest::{Client, Request};
 
 use crate::latency::{ErrorClass, Outcome};
 use crate::requests::Expect;
-
-/// A client for HTTP/1.1 with one pool of connections for all users, so that there are as many
-/// connections as requests were ever in flight at once.
-pub(super) fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .user_agent(concat!("tollgate-loadgen/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
-        // A proxy from the environment would be measured instead of the target.
-        .no_proxy()
-        // An answer is an answer: following it would be a second request.
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(timeout)
-        .build()
-}
 
 /// Sends a request and reads the answer to its end.
 pub(super) async fn send(client: &Client, request: Request, expect: Expect) -> Outcome {

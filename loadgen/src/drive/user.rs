@@ -1,18 +1,18 @@
 //! One user of a load: takes a ticket, waits for its time, sends, and notes what became of it.
 //!
-//! Owns the loop of a user, open and closed. Must not know what Goose is; the shell hands in the
-//! client that Goose would use.
+//! Owns the loop of a user, open and closed. Must not know what Goose is, or how connections are made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lab::precise_timer::PreciseTimer;
-use reqwest::{Client, Request};
+use reqwest::Request;
 use tokio::sync::{Notify, watch};
 
 use super::crew::Crew;
 use super::exchange;
+use super::route::{Route, Routes};
 use super::tickets::{Ticket, Tickets};
 use crate::latency::{ErrorClass, Outcome, Recorder, Sample};
 use crate::mix::Mix;
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) requests: Arc<Requests>,
     pub(super) mix: Mix,
     pub(super) timer: PreciseTimer,
-    pub(super) client: Client,
+    pub(super) routes: Routes,
     pub(super) gate: Gate,
     pub(super) stop: StopSignal,
 }
@@ -84,11 +84,11 @@ impl Gate {
 }
 
 /// Runs one user to the end of the load.
-pub(super) async fn work(shared: &Shared, client: &Client, index: usize) {
+pub(super) async fn work(shared: &Shared, index: usize) {
     shared.gate.arrive();
-    let user = User {
+    let mut user = User {
         shared,
-        client,
+        route: shared.routes.of_user(index),
         shard: index,
     };
     if shared.tickets.are_scheduled() {
@@ -101,12 +101,12 @@ pub(super) async fn work(shared: &Shared, client: &Client, index: usize) {
 
 struct User<'a> {
     shared: &'a Shared,
-    client: &'a Client,
+    route: Route<'a>,
     shard: usize,
 }
 
 impl User<'_> {
-    async fn open_loop(&self) {
+    async fn open_loop(&mut self) {
         let me = Arc::new(Notify::new());
         let mut started = None;
         loop {
@@ -134,7 +134,7 @@ impl User<'_> {
         self.shared.crew.hand_over();
     }
 
-    async fn closed_loop(&self) {
+    async fn closed_loop(&mut self) {
         let Some(started) = self.start().await else {
             return;
         };
@@ -176,16 +176,18 @@ impl User<'_> {
     }
 
     /// Says that a request is due, and puts it together.
-    fn offer(&self, ticket: &Ticket) -> Option<(Request, Expect)> {
+    fn offer(&mut self, ticket: &Ticket) -> Option<(Request, Expect)> {
         self.shared.recorder.offer(self.shard, ticket.intended);
         let choice = self.shared.mix.choose_named(ticket.n, ticket.named);
-        self.shared.requests.request(choice).ok()
+        let (mut request, expect) = self.shared.requests.request(choice).ok()?;
+        self.route.prepare(&mut request).ok()?;
+        Some((request, expect))
     }
 
     async fn send(&self, started: Instant, ticket: Ticket, request: Option<(Request, Expect)>) {
         let sent = started.elapsed();
         let outcome = match request {
-            Some((request, expect)) => exchange::send(self.client, request, expect).await,
+            Some((request, expect)) => exchange::send(self.route.client(), request, expect).await,
             None => Outcome::Failed(ErrorClass::Invalid),
         };
         let sample = Sample {

@@ -89,10 +89,13 @@ impl Script {
                 .extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         // What has a method with a body says that it is empty.
-        if !matches!(request.method.as_str(), "GET" | "HEAD") {
-            self.bytes.extend_from_slice(b"content-length: 0\r\n");
+        let may_be_silent = matches!(request.method.as_str(), "GET" | "HEAD");
+        if !(may_be_silent && request.body.is_empty()) {
+            let length = format!("content-length: {}\r\n", request.body.len());
+            self.bytes.extend_from_slice(length.as_bytes());
         }
         self.bytes.extend_from_slice(b"\r\n");
+        self.bytes.extend_from_slice(&request.body);
         self.lines.push(Line {
             end: self.bytes.len(),
             status: request.expected_status,
@@ -104,6 +107,8 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use lab::scenario::BodySettings;
 
     use super::*;
 
@@ -138,6 +143,19 @@ mod tests {
         let text = String::from_utf8_lossy(several.each(1).0).into_owned();
         assert!(text.contains("\r\nhost: service-"), "{text}");
         assert_eq!(text.matches("host: ").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_body_follows_its_length() {
+        let script = script(|scenario| {
+            scenario.endpoints[0].body = Some(BodySettings {
+                size: None,
+                text: Some("{}".to_owned()),
+                content_type: None,
+            });
+        });
+        let text = String::from_utf8_lossy(script.each(0).0).into_owned();
+        assert!(text.ends_with("\r\ncontent-length: 2\r\n\r\n{}"), "{text}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Load, Profile, ProfileError, Segment, Until, default_connections};
+use super::{Load, Profile, ProfileError, Protocol, Segment, Until, default_connections};
 
 const TRACE_ENDS: &str = "its trace is shorter, and can be cut but not made longer";
 
@@ -22,6 +22,8 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// Threads of the generator.
     pub threads: Option<u32>,
+    /// h2, whatever the profile's protocol is.
+    pub http2: bool,
 }
 
 impl Profile {
@@ -29,6 +31,12 @@ impl Profile {
     pub fn with(mut self, overrides: Overrides) -> Result<Self, ProfileError> {
         self.seed = overrides.seed.unwrap_or(self.seed);
         self.threads = overrides.threads.unwrap_or(self.threads).max(1);
+        if overrides.http2 && matches!(self.connection.protocol, Protocol::Http1) {
+            self.connection.protocol = Protocol::H2;
+            if let Some(misfit) = self.connection.misfit() {
+                return Err(self.misfit("--http2", misfit));
+            }
+        }
         if let Some(factor) = overrides.scale {
             self.scale_time(factor)?;
         }
@@ -193,11 +201,13 @@ mod tests {
             seed: Some(9),
             threads: Some(2),
             scale: None,
+            http2: true,
         };
         let scaled = profile.with(overrides).expect("fits an open profile");
         assert_eq!(scaled.peak_rps(), 600.0);
         assert_eq!(scaled.measured_s(), Some(40.0));
         assert_eq!((scaled.seed, scaled.threads), (9, 2));
+        assert_eq!(scaled.connection.protocol, Protocol::H2);
         assert_eq!(scaled.segments_with_warm_up()[0].from_rps, 200.0);
         assert_eq!(scaled.segments_with_warm_up()[0].duration_s, 2.0);
     }
@@ -323,6 +333,18 @@ mod tests {
             ..Overrides::default()
         };
         check(trace(), hour, &["--duration", "shorter"]);
+    }
+
+    #[test]
+    fn h2_does_not_fit_connections_that_are_closed_by_count() {
+        let source = format!("{OPEN}[connection]\nrequests_per_connection = 5\n");
+        let overrides = Overrides {
+            http2: true,
+            ..Overrides::default()
+        };
+        let counted = Profile::parse("test", &source).expect("valid");
+        let error = counted.with(overrides).expect_err("it does not fit");
+        assert!(error.to_string().contains("`--http2`"), "{error}");
     }
 
     #[test]

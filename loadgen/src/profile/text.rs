@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::connection::RawConnection;
 use super::warm_up::{self, RawWarmUp};
 use super::{Arrival, Load, Profile, ProfileError, Segment, Trace, default_connections, trace_of};
 use super::{closed, search};
@@ -42,6 +43,8 @@ pub(super) struct RawProfile {
     threads: Option<u32>,
     connections: Option<u32>,
     timeout: Option<String>,
+    #[serde(default)]
+    connection: RawConnection,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -140,6 +143,8 @@ fn validate(raw: RawProfile, trace: Option<Trace>) -> Result<Profile, Complaint>
         return Err(complaint(field, "belongs to `mode = \"saturation\"`"));
     }
     let connections = connections(&raw, &load)?;
+    let connection = raw.connection.validate();
+    let connection = connection.map_err(|(field, expected)| complaint(field, expected))?;
     let threads = raw.threads.unwrap_or(1);
     if !(1..=64).contains(&threads) {
         return Err(complaint(
@@ -159,6 +164,7 @@ fn validate(raw: RawProfile, trace: Option<Trace>) -> Result<Profile, Complaint>
         seed: raw.seed,
         threads,
         connections,
+        connection,
     })
 }
 
