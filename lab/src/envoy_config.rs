@@ -24,6 +24,8 @@ pub struct EnvoyConfig {
     pub listener: SocketAddr,
     /// Where its admin interface is.
     pub admin: SocketAddr,
+    /// The certificate that it serves with; absent: plain text.
+    pub tls: Option<TlsFiles>,
     /// Who answers what is let through.
     pub answers: Answers,
     /// The protected API.
@@ -34,6 +36,15 @@ pub struct EnvoyConfig {
     pub plugin: Option<Plugin>,
     /// Filters besides the plugin; without a place of its own it comes before them.
     pub filters: Vec<Filter>,
+}
+
+/// A certificate and its key, where Envoy finds them.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate as PEM.
+    pub certificate: String,
+    /// Its private key as PEM.
+    pub key: String,
 }
 
 /// A server that Envoy connects to.
@@ -86,6 +97,7 @@ pub fn render(config: &EnvoyConfig) -> Result<String, RenderError> {
     let context = context! {
         listener => address(config.listener),
         admin => address(config.admin),
+        tls => config.tls.as_ref().map(tls),
         direct => config.answers == Answers::Direct,
         plugin => config.plugin.as_ref().map(plugin),
         filters => filters(config),
@@ -94,6 +106,10 @@ pub fn render(config: &EnvoyConfig) -> Result<String, RenderError> {
     let mut text = environment.render_str(TEMPLATE, context)?;
     text.push('\n');
     Ok(text)
+}
+
+fn tls(files: &TlsFiles) -> Value {
+    context! { certificate => files.certificate.as_str(), key => files.key.as_str() }
 }
 
 fn address(address: SocketAddr) -> Value {
@@ -147,6 +163,7 @@ mod tests {
         EnvoyConfig {
             listener: "127.0.0.1:0".parse().expect("an address"),
             admin: "127.0.0.1:0".parse().expect("an address"),
+            tls: None,
             answers: Answers::Upstream,
             upstream: Peer {
                 host: "127.0.0.1".to_owned(),
@@ -234,6 +251,26 @@ mod tests {
         let yaml = render(&first).expect("the template is valid");
         let place = |text: &str| yaml.find(text).expect("it is in the configuration");
         assert!(place("root_id: tollgate") < place("only.wasm"), "{yaml}");
+    }
+
+    #[test]
+    fn tls_offers_both_protocols_and_changes_nothing_else() {
+        let secured = EnvoyConfig {
+            tls: Some(TlsFiles {
+                certificate: "/etc/tollgate/certificate.pem".to_owned(),
+                key: "/etc/tollgate/key.pem".to_owned(),
+            }),
+            ..config(None)
+        };
+        let yaml = render(&secured).expect("the template is valid");
+        let usual = render(&config(None)).expect("the template is valid");
+        let added: Vec<&str> = yaml.lines().filter(|line| !usual.contains(line)).collect();
+        let added = added.join("\n");
+        for part in ["certificate.pem", "key.pem", r#"["h2", "http/1.1"]"#] {
+            assert!(added.contains(part), "{part} in {added}");
+        }
+        let missing = usual.lines().filter(|line| !yaml.contains(line)).count();
+        assert_eq!(missing, 0);
     }
 
     #[test]

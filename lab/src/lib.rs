@@ -10,6 +10,7 @@ pub mod account_config;
 pub mod backend;
 pub mod behaviour;
 pub mod bench;
+pub mod certificate;
 pub mod cli;
 pub mod collect;
 mod control;

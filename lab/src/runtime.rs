@@ -27,13 +27,14 @@ pub use self::error::LaunchError;
 use self::process::Processes;
 use self::wiring::Wiring;
 pub use self::wiring::instruct_servers;
+use crate::certificate::Certificate;
 use crate::collect::process_usage::{self, ProcessUsage};
 use crate::collect::{self, CollectError, Counts, Sources};
 use crate::control::Control;
 use crate::envoy_binary::EnvoyBinary;
 use crate::population::Population;
 use crate::scenario::Scenario;
-use crate::topology::Role;
+use crate::topology::{self, Role};
 use crate::wasm_build::WasmArtefact;
 
 /// User and password of the backend's internal API in every lab; it is reachable from this machine
@@ -138,8 +139,30 @@ impl Lab {
     pub fn endpoint(&self, role: Role) -> String {
         self.addresses
             .get(&role)
-            .map(|address| format!("http://{address}"))
+            .map(|address| format!("{}://{address}", self.scheme(role)))
             .unwrap_or_default()
+    }
+
+    fn scheme(&self, role: Role) -> &'static str {
+        match (role, self.wiring.certificate()) {
+            (Role::Envoy(_), Some(_)) => "https",
+            _ => "http",
+        }
+    }
+
+    /// What all gateways serve with, where they serve over TLS: the only certificate to trust.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.wiring.certificate()
+    }
+
+    /// The file with the certificate alone, where this process can read it.
+    pub fn certificate_file(&self) -> Option<PathBuf> {
+        match &self.runtime {
+            Runtime::Process(processes) => self
+                .certificate()
+                .map(|_| topology::certificate_file(&processes.site(), Role::ENVOY)),
+            Runtime::Docker(_) => None,
+        }
     }
 
     /// The URL of the first gateway's admin interface, as this process reaches it.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::envoy_config::{self, EnvoyConfig, Filter, Peer, Plugin, RenderError};
+use crate::certificate::Certificate;
+use crate::envoy_config::{self, EnvoyConfig, Filter, Peer, Plugin, RenderError, TlsFiles};
 use crate::plugin_config;
 use crate::scenario::{Answers, HttpFilter};
 
@@ -131,6 +132,8 @@ pub struct Gateway {
     pub workers: u32,
     /// Who answers what is let through.
     pub answers: Answers,
+    /// The certificate that it serves with; absent: plain text.
+    pub certificate: Option<Certificate>,
     /// The plugin's module and configuration; absent: it does not run.
     pub plugin: Option<GatewayPlugin>,
     /// An own filter chain; modules are files of this machine.
@@ -221,9 +224,15 @@ pub fn envoy(
     });
     let config_file = site.file(role, "config.yaml");
     let address_file = site.address_file(role);
+    let certificate_file = certificate_file(site, role);
+    let key_file = site.file(role, "key.pem");
     let config = envoy_config::render(&EnvoyConfig {
         listener: addresses.listener,
         admin: addresses.admin,
+        tls: gateway.certificate.as_ref().map(|_| TlsFiles {
+            certificate: certificate_file.display().to_string(),
+            key: key_file.display().to_string(),
+        }),
         answers: gateway.answers,
         upstream: peers.upstream.clone(),
         backend: peers.backend.clone(),
@@ -244,6 +253,11 @@ pub fn envoy(
         gateway.workers.to_string(),
     ];
     let mut files = BTreeMap::from([(config_file, Content::Text(config))]);
+    if let Some(certificate) = &gateway.certificate {
+        let (pem, key) = (certificate.pem(), certificate.key_pem());
+        files.insert(certificate_file, Content::Text(pem.to_owned()));
+        files.insert(key_file, Content::Text(key.to_owned()));
+    }
     if let Some(plugin) = &gateway.plugin {
         files.insert(wasm, Content::CopyOf(plugin.wasm.clone()));
     }
@@ -287,6 +301,11 @@ fn filters(site: &Site, gateway: &Gateway) -> Vec<Filter> {
     filters.collect()
 }
 
+/// Where a gateway's certificate is, if it has one.
+pub fn certificate_file(site: &Site, role: Role) -> PathBuf {
+    site.file(role, "certificate.pem")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +331,7 @@ mod tests {
             index: 0,
             workers: 2,
             answers: Answers::Upstream,
+            certificate: None,
             plugin,
             filters: Vec::new(),
         };

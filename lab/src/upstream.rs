@@ -5,8 +5,8 @@
 //!
 //! | Call | Effect |
 //! | --- | --- |
-//! | any path | the set status and body; with `x-tollgate-echo: 1` the request's head as JSON |
-//! | `GET /control/stats` | number of requests, control calls not counted |
+//! | any path | the set status and body, once the request's body is read; with `x-tollgate-echo: 1` the request's head as JSON, and length and SHA-256 of its body |
+//! | `GET /control/stats` | number of requests and bytes of their bodies, control calls not counted |
 //! | `GET`, `PUT /control/behaviour` | status, body size, delay |
 //! | `GET /control/reset` | the default behaviour and a count of zero |
 
@@ -24,10 +24,12 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 use crate::behaviour::UpstreamBehaviour;
 use crate::behaviour::draws::Draws;
+use crate::digest;
 use crate::http_server::body::AnswerBody;
 use crate::http_server::connection::Connection;
 use crate::http_server::{self, Handler};
@@ -44,6 +46,7 @@ const MAX_CONTROL_BYTES: usize = 4 * 1024 * 1024;
 pub struct Upstream {
     conduct: RwLock<Arc<Conduct>>,
     requests: AtomicU64,
+    body_bytes: AtomicU64,
     timer: PreciseTimer,
 }
 
@@ -73,6 +76,7 @@ impl Upstream {
         Arc::new(Self {
             conduct: RwLock::new(Conduct::new(UpstreamBehaviour::default())),
             requests: AtomicU64::new(0),
+            body_bytes: AtomicU64::new(0),
             timer,
         })
     }
@@ -82,20 +86,24 @@ impl Upstream {
         http_server::serve(listener, self, end).await;
     }
 
-    async fn answer(&self, parts: &Parts) -> Response<Full<Bytes>> {
+    async fn answer(&self, parts: &Parts, body: Incoming) -> Response<Full<Bytes>> {
         let started = Instant::now();
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let is_echoed = parts.headers.get(ECHO_HEADER).is_some_and(|it| it == "1");
+        let body = match self.read(body, is_echoed).await {
+            Ok(body) => body,
+            Err(_) => {
+                let error = json!({ "error": "body cannot be read" });
+                return json_response(StatusCode::BAD_REQUEST, &error);
+            }
+        };
         let conduct = self.conduct.read().clone();
         let delay = conduct.behaviour.draw(&conduct.draws);
         if !delay.is_zero() {
             self.timer.sleep_until(started + delay).await;
         }
-        if parts
-            .headers
-            .get(ECHO_HEADER)
-            .is_some_and(|value| value == "1")
-        {
-            return json_response(conduct.status, &echo(parts));
+        if is_echoed {
+            return json_response(conduct.status, &echo(parts, &body));
         }
         let mut response = Response::new(Full::new(conduct.body.clone()));
         *response.status_mut() = conduct.status;
@@ -104,14 +112,30 @@ impl Upstream {
         response
     }
 
+    /// Reads a body to its end, as an API does, or its connection could not be used again. Hashed only
+    /// for an echo, and never kept.
+    async fn read(&self, mut body: Incoming, is_hashed: bool) -> Result<Body, hyper::Error> {
+        let mut read = Body::default();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                read.add(&data, is_hashed);
+            }
+        }
+        self.body_bytes.fetch_add(read.bytes, Ordering::Relaxed);
+        Ok(read)
+    }
+
     fn control(&self, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
         let (status, json) = match (parts.method.as_str(), parts.uri.path()) {
             ("GET", "/control/stats") => {
                 let requests = self.requests.load(Ordering::Relaxed);
-                (StatusCode::OK, json!({ "requests": requests }))
+                let body_bytes = self.body_bytes.load(Ordering::Relaxed);
+                let stats = json!({ "requests": requests, "body_bytes": body_bytes });
+                (StatusCode::OK, stats)
             }
             ("GET", "/control/reset") => {
                 self.requests.store(0, Ordering::Relaxed);
+                self.body_bytes.store(0, Ordering::Relaxed);
                 *self.conduct.write() = Conduct::new(UpstreamBehaviour::default());
                 (StatusCode::OK, json!({ "status": "ok" }))
             }
@@ -149,7 +173,7 @@ impl Handler for Upstream {
                 }
             }
         } else {
-            self.answer(&parts).await
+            self.answer(&parts, body).await
         };
         response.map(AnswerBody::whole)
     }
@@ -162,13 +186,31 @@ fn behaviour(body: &[u8]) -> Result<UpstreamBehaviour, String> {
     Ok(behaviour)
 }
 
-/// The head of a request: what a gateway let through.
-fn echo(parts: &Parts) -> Value {
+/// What is remembered of a request's body.
+#[derive(Default)]
+struct Body {
+    bytes: u64,
+    sha256: Sha256,
+}
+
+impl Body {
+    fn add(&mut self, data: &[u8], is_hashed: bool) {
+        self.bytes += data.len() as u64;
+        if is_hashed {
+            self.sha256.update(data);
+        }
+    }
+}
+
+/// What a gateway let through.
+fn echo(parts: &Parts, body: &Body) -> Value {
     json!({
         "method": parts.method.as_str(),
         "target": parts.uri.path_and_query().map(|target| target.as_str()),
         "authority": parts.uri.authority().map(|authority| authority.as_str()),
         "headers": headers(&parts.headers),
+        "body_bytes": body.bytes,
+        "body_sha256": digest::hex(&body.sha256.clone().finalize()),
     })
 }
 

@@ -7,10 +7,15 @@ mod support;
 use std::time::Duration;
 
 use engine::engine_is_there;
+use http::Version;
 use lab::runtime::{Lab, LaunchOptions, RuntimeKind, launch};
 use lab::scenario::{Request, RequestTable, Scenario};
 use lab::topology::Role;
+use lab::upstream::ECHO_HEADER;
 use lab::wasm_build;
+use reqwest::Certificate;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use support::{passthrough, send};
 
 /// Usage is flushed when none has arrived for 2 s.
@@ -81,6 +86,65 @@ async fn usage_is_exact_with_the_cache() {
 #[tokio::test(flavor = "multi_thread")]
 async fn usage_is_exact_with_one_call_per_request() {
     usage_is_exact(with_plugin("authrep", RuntimeKind::Process)).await;
+}
+
+/// A request of a scenario as a client sends it, answered with what arrived at the upstream.
+async fn echoed(client: &reqwest::Client, lab: &Lab, request: &Request) -> (Version, Value) {
+    let url = format!("{}{}", lab.endpoint(Role::ENVOY), request.path_and_query);
+    let method = request
+        .method
+        .parse()
+        .expect("scenarios have valid methods");
+    let mut call = client.request(method, url).header(ECHO_HEADER, "1");
+    for (name, value) in &request.headers {
+        call = call.header(name, value);
+    }
+    let answer = call.body(request.body.clone()).send().await;
+    let answer = answer.expect("Envoy answers");
+    assert_eq!(answer.status().as_u16(), request.expected_status);
+    let version = answer.version();
+    let echo = answer.bytes().await.expect("the answer is whole");
+    (
+        version,
+        serde_json::from_slice(&echo).expect("the echo is JSON"),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_over_tls_and_h2_arrive_whole_and_are_admitted_from_the_cache() {
+    let options = with_plugin("cache-tls", RuntimeKind::Process);
+    let table = options.scenario.requests();
+    let lab = launch(options).await.expect("the lab comes up");
+    let pem = lab.certificate().expect("it serves over TLS").pem();
+    let file = lab.certificate_file().expect("processes of this machine");
+    assert_eq!(std::fs::read_to_string(file).expect("it is there"), pem);
+    let client = |trusted: Vec<Certificate>| {
+        let builder = reqwest::Client::builder().no_proxy();
+        let builder = builder.tls_certs_only(trusted);
+        builder.timeout(Duration::from_secs(5)).build()
+    };
+    let trusted = Certificate::from_pem(pem.as_bytes()).expect("it is PEM");
+    let trusting = client(vec![trusted]).expect("a client");
+    for _ in 0..3 {
+        for endpoint in 0..table.endpoints().len() {
+            let request = table.request(0, endpoint);
+            let (version, echo) = echoed(&trusting, &lab, &request).await;
+            assert_eq!(version, Version::HTTP_2);
+            assert_eq!(echo["body_bytes"], request.body.len(), "{echo}");
+            let sha256 = Sha256::digest(&request.body);
+            let sha256: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
+            assert_eq!(echo["body_sha256"], sha256, "{echo}");
+        }
+    }
+    let stranger = client(Vec::new()).expect("a client");
+    let refused = stranger.get(lab.endpoint(Role::ENVOY)).send().await;
+    assert!(refused.expect_err("nobody vouches for it").is_connect());
+    let counts = lab.drain(DRAIN_LIMIT).await;
+    let counts = counts.expect("all usage is confirmed");
+    assert_eq!((counts.admitted, counts.reported), (6, 6));
+    assert_eq!(counts.upstream_requests, 6);
+    assert_eq!(counts.hits, 5, "{counts:?}");
+    lab.stop().await.expect("the lab ends");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ use crate::saturation::{self, Loaded};
 use crate::schedule_hash::schedule_sha256;
 use crate::stop::StopSignal;
 use crate::summary::Totals;
+use crate::tls::Trust;
 
 /// Longer than the longest flush interval of a scenario, so that a drain fails only if usage is stuck.
 const DRAIN: Duration = Duration::from_secs(90);
@@ -302,6 +303,10 @@ impl Bench<'_> {
                 source,
             }
         })?;
+        let requests = match lab.certificate() {
+            Some(certificate) => requests.trusting(Trust::Only(certificate.pem().to_owned())),
+            None => requests,
+        };
         let plan = Plan {
             profile,
             requests: Arc::new(requests),

@@ -8,8 +8,13 @@ const FIXED: &str = "'1s'";
 const UNTIL_STABLE: &str =
     "{ until = 'hit ratio stable', at_most = '30s', window = '1s', windows = 2 }";
 
-/// Runs a scenario for a few seconds and returns its entry of the summary and the run on disk.
-fn run(scenario: &str, warm_up: &str) -> (Value, results::run::Run, tempfile::TempDir) {
+/// Runs a scenario for a few seconds, with these further arguments, and returns its entry of
+/// the summary and the run on disk.
+fn run(
+    scenario: &str,
+    warm_up: &str,
+    more: &[&str],
+) -> (Value, results::run::Run, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let profile = format!(
         "name = 'short'\ndescription = 'd'\nmode = 'open'\narrival = 'poisson'\n\
@@ -20,6 +25,7 @@ fn run(scenario: &str, warm_up: &str) -> (Value, results::run::Run, tempfile::Te
         .current_dir(folder.path())
         .args(["run", scenario, "--profile", "short.toml"])
         .args(["--json", "summary.json", "--out", "runs"])
+        .args(more)
         .output()
         .expect("the executable starts");
     let printed = format!(
@@ -55,7 +61,7 @@ fn sent(entry: &Value) -> u64 {
 
 #[test]
 fn every_request_through_envoy_alone_arrives_at_the_upstream() {
-    let (entry, run, _folder) = run("passthrough", FIXED);
+    let (entry, run, _folder) = run("passthrough", FIXED, &[]);
     assert_eq!(sent(&entry), count(&entry, "upstream_requests"));
     assert_eq!(entry["backend_calls_per_1000"], 0.0);
     assert!(
@@ -68,7 +74,7 @@ fn every_request_through_envoy_alone_arrives_at_the_upstream() {
 
 #[test]
 fn every_request_through_the_cache_is_admitted_reported_and_forwarded_once() {
-    let (entry, run, _folder) = run("cache", UNTIL_STABLE);
+    let (entry, run, _folder) = run("cache", UNTIL_STABLE, &[]);
     for field in ["admitted", "reported", "upstream_requests"] {
         assert_eq!(count(&entry, field), sent(&entry), "{field} in {entry}");
     }
@@ -88,4 +94,23 @@ fn every_request_through_the_cache_is_admitted_reported_and_forwarded_once() {
             .artefact
             .is_some_and(|artefact| artefact.bytes > 0)
     );
+}
+
+#[test]
+fn bodies_over_tls_and_h2_are_decided_and_counted_like_any_request() {
+    let (entry, run, _folder) = run("cache-tls", FIXED, &["--http2"]);
+    for field in ["admitted", "reported", "upstream_requests"] {
+        assert_eq!(count(&entry, field), sent(&entry), "{field} in {entry}");
+    }
+    assert!(count(&entry, "hits") > count(&entry, "misses"), "{entry}");
+    let connection = &run.record.profile["connection"];
+    assert_eq!(connection["protocol"], "h2", "{connection}");
+    assert!(
+        run.record.command.contains(" --http2"),
+        "{}",
+        run.record.command
+    );
+    let scenario = &run.record.scenarios[0].scenario;
+    assert_eq!(scenario["envoy"]["tls"], true);
+    assert_eq!(scenario["endpoints"][0]["body"]["size"], "4KiB");
 }

@@ -20,6 +20,6 @@ pub(super) fn run() -> Result<(), CliError> {
         println!("{image}");
     }
     println!("\nAfter `docker-compose -p tollgate up`, the gateway answers:\n");
-    print!("{}", up::curl_lines(LISTENER, &table));
+    print!("{}", up::curl_lines(LISTENER, "", &table));
     Ok(())
 }

@@ -148,6 +148,8 @@ struct Description {
     /// Of every gateway.
     listeners: Vec<String>,
     admins: Vec<String>,
+    /// The certificate to trust as PEM, where the gateways serve over TLS.
+    certificate: Option<String>,
     backend: String,
     upstream: String,
     internal_auth: &'static str,
@@ -166,6 +168,7 @@ fn print_json(lab: &Lab) {
         admin: lab.admin(),
         listeners: lab.listeners(),
         admins: lab.admins(),
+        certificate: lab.certificate().map(|it| it.pem().to_owned()),
         backend: lab.endpoint(Role::Backend),
         upstream: lab.endpoint(Role::Upstream),
         internal_auth: INTERNAL_AUTH,
@@ -198,12 +201,21 @@ fn page(scenario: &str, lab: &Lab, table: &RequestTable) -> String {
          {gateways}  backend   {}\n  upstream  {}\n\n{}",
         lab.endpoint(Role::Backend),
         lab.endpoint(Role::Upstream),
-        curl_lines(&listener, table)
+        curl_lines(&listener, &trust(lab), table)
     )
 }
 
+/// How curl is told to trust the gateways, as a word after its name.
+fn trust(lab: &Lab) -> String {
+    match (lab.certificate(), lab.certificate_file()) {
+        (None, _) => String::new(),
+        (Some(_), Some(file)) => format!(" --cacert '{}'", file.display()),
+        (Some(_), None) => " --insecure".to_owned(),
+    }
+}
+
 /// Requests to try: one that is let through, one whose limit is used up, one that nobody knows.
-pub(super) fn curl_lines(listener: &str, table: &RequestTable) -> String {
+pub(super) fn curl_lines(listener: &str, trust: &str, table: &RequestTable) -> String {
     let allowed = table.request(0, 0);
     let refused = [
         ("denied, its limit is used up", table.exhausted_request(0)),
@@ -217,7 +229,10 @@ pub(super) fn curl_lines(listener: &str, table: &RequestTable) -> String {
     let examples = [("allowed", allowed)].into_iter().chain(refused);
     let line = |(what, request): (&str, Request)| {
         let status = request.expected_status;
-        format!("  {what} ({status}):\n    {}\n", curl(listener, &request))
+        format!(
+            "  {what} ({status}):\n    {}\n",
+            curl(listener, trust, &request)
+        )
     };
     examples.map(line).collect()
 }
@@ -226,7 +241,7 @@ pub(super) fn curl_lines(listener: &str, table: &RequestTable) -> String {
 const SHOWN_BODY_BYTES: usize = 200;
 
 /// Methods, paths and secrets of a scenario hold nothing that a shell would interpret in quotes.
-fn curl(listener: &str, request: &Request) -> String {
+fn curl(listener: &str, trust: &str, request: &Request) -> String {
     let headers = request.headers.iter();
     let headers: String = headers
         .map(|(name, value)| format!(" -H '{name}: {value}'"))
@@ -243,7 +258,7 @@ fn curl(listener: &str, request: &Request) -> String {
         ),
     };
     format!(
-        "{before}curl -i -X {}{headers}{body} '{listener}{}'",
+        "{before}curl -i{trust} -X {}{headers}{body} '{listener}{}'",
         request.method, request.path_and_query
     )
 }
@@ -262,12 +277,12 @@ mod tests {
             expected_status: 200,
         };
         let expected = r"curl -i -X POST -H 'x-app-id: 7' --data-binary 'it'\''s' 'http://127.0.0.1:1/items?user_key=1f'";
-        assert_eq!(curl("http://127.0.0.1:1", &request), expected);
+        assert_eq!(curl("http://127.0.0.1:1", "", &request), expected);
         let long = Request {
             body: vec![b'x'; 5000].into(),
             ..request
         };
-        let line = curl("http://127.0.0.1:1", &long);
+        let line = curl("http://127.0.0.1:1", "", &long);
         assert!(line.starts_with("head -c 5000 /dev/zero | curl "), "{line}");
         assert!(line.contains(" --data-binary @- "), "{line}");
     }
@@ -275,12 +290,13 @@ mod tests {
     #[test]
     fn three_outcomes_are_offered() {
         let scenario = Scenario::find("cache").expect("it is built in");
-        let lines = curl_lines("http://127.0.0.1:1", &scenario.requests());
+        let lines = curl_lines("http://127.0.0.1:1", "", &scenario.requests());
         for status in ["(200)", "(429)", "(403)"] {
             assert!(lines.contains(status), "{status} in {lines}");
         }
         let alone = Scenario::find("passthrough").expect("it is built in");
-        let lines = curl_lines("http://127.0.0.1:1", &alone.requests());
+        let lines = curl_lines("https://127.0.0.1:1", " --insecure", &alone.requests());
+        assert!(lines.contains("curl -i --insecure -X GET"), "{lines}");
         assert_eq!(lines.matches("curl").count(), 1);
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::docker::DockerError;
+use crate::certificate::CertificateError;
 use crate::control::ControlError;
 use crate::envoy_config::RenderError;
 use crate::plugin_config::PluginConfigError;
@@ -41,6 +42,18 @@ pub enum LaunchError {
     /// The plugin configuration given as a file cannot be used.
     #[error(transparent)]
     PluginConfig(#[from] PluginConfigError),
+    /// The gateways' certificate could not be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// Clients could not tell whether the certificate is that of the gateway.
+    #[error(
+        "scenario `{scenario}` serves over TLS, which a lab in containers does only where it is told to \
+         listen: give an address with a port, as in `lab up --listen 127.0.0.1:8443`, or run it as processes"
+    )]
+    TlsInContainers {
+        /// The scenario.
+        scenario: String,
+    },
     /// The Envoy configuration could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),

@@ -58,6 +58,7 @@ fn gateway(plugin: Option<GatewayPlugin>, workers: u32) -> Result<Service, Launc
         index: 0,
         workers,
         answers: Answers::Upstream,
+        certificate: None,
         plugin,
         filters: Vec::new(),
     };

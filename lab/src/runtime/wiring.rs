@@ -6,13 +6,14 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use super::{LaunchError, LaunchOptions};
+use super::{LaunchError, LaunchOptions, RuntimeKind};
 use crate::account_config;
+use crate::certificate::Certificate;
 use crate::control::{Control, ControlError};
 use crate::envoy_config::Peer;
 use crate::plugin_config;
 use crate::population::Population;
-use crate::scenario::{HttpFilter, Scenario};
+use crate::scenario::{self, HttpFilter, Scenario};
 use crate::topology::{Gateway, GatewayPlugin, Peers, Role};
 use crate::wasm_build;
 
@@ -24,6 +25,7 @@ pub(super) struct Wiring {
     workers: u32,
     plugin: Option<GatewayPlugin>,
     filters: Vec<HttpFilter>,
+    certificate: Option<Certificate>,
     gateways: u16,
     listen: Option<SocketAddr>,
     store: Option<String>,
@@ -37,6 +39,7 @@ impl Wiring {
             workers: options.workers.unwrap_or(scenario.envoy.workers),
             plugin: plugin(options)?,
             filters: filters(&scenario)?,
+            certificate: certificate(options)?,
             scenario,
             gateways: options.gateways.max(1),
             listen: options.listen,
@@ -46,6 +49,11 @@ impl Wiring {
 
     pub(super) fn population(&self) -> &Population {
         &self.population
+    }
+
+    /// What all gateways serve with, where they serve over TLS.
+    pub(super) fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
     }
 
     /// The indexes of the gateways.
@@ -63,6 +71,7 @@ impl Wiring {
             index,
             workers: self.workers,
             answers: self.scenario.envoy.answers,
+            certificate: self.certificate.clone(),
             plugin,
             filters: self.filters.clone(),
         }
@@ -139,6 +148,24 @@ async fn instruct_upstream(
     url: &str,
 ) -> Result<(), ControlError> {
     control.set_behaviour(url, &scenario.upstream).await
+}
+
+/// One for all gateways. A container's address is known only when it runs, too late to stand in it.
+fn certificate(options: &LaunchOptions) -> Result<Option<Certificate>, LaunchError> {
+    let scenario = &options.scenario;
+    if !scenario.envoy.tls {
+        return Ok(None);
+    }
+    let is_reached_elsewhere = options.listen.is_none_or(|listen| listen.port() == 0);
+    if options.runtime == RuntimeKind::Docker && is_reached_elsewhere {
+        return Err(LaunchError::TlsInContainers {
+            scenario: scenario.name.clone(),
+        });
+    }
+    let services = 0..scenario.population.services as usize;
+    let mut names: Vec<String> = services.map(scenario::authority).collect();
+    names.extend(options.listen.map(|listen| listen.ip().to_string()));
+    Ok(Some(Certificate::generate(names)?))
 }
 
 fn plugin(options: &LaunchOptions) -> Result<Option<GatewayPlugin>, LaunchError> {

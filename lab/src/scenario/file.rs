@@ -52,6 +52,8 @@ pub struct EnvoySettings {
     pub workers: u32,
     /// Who answers what the plugin lets through.
     pub answers: Answers,
+    /// Whether clients reach it over TLS, with a certificate that the lab makes when it starts.
+    pub tls: bool,
     /// An own filter chain: what requests pass before the router, in this order. The plugin comes first
     /// unless an entry gives it a place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -63,6 +65,7 @@ impl Default for EnvoySettings {
         Self {
             workers: 1,
             answers: Answers::Upstream,
+            tls: false,
             http_filters: Vec::new(),
         }
     }

@@ -29,6 +29,12 @@ pub enum TargetError {
          runs there"
     )]
     NoModule(String),
+    /// A scenario whose gateway the client of a comparison cannot talk to.
+    #[error(
+        "`{0}`: it serves over TLS (`envoy.tls`), which the client of a comparison does not speak; expected a \
+         scenario without"
+    )]
+    Tls(String),
 }
 
 /// What is behind a scenario to run it without the plugin and without filters of its own.
@@ -46,6 +52,9 @@ impl Target {
             None => (rest, false),
         };
         let mut scenario = Scenario::find(name)?;
+        if scenario.envoy.tls {
+            return Err(TargetError::Tls(text.to_owned()));
+        }
         if is_passthrough {
             scenario = scenario.without_filters();
         }
@@ -86,5 +95,6 @@ mod tests {
         assert!(text("cash").contains("`cash`"));
         assert!(text("passthrough=/tmp/x.wasm").contains("neither runs"));
         assert!(text("cache:passthrough=/tmp/x.wasm").contains("neither runs"));
+        assert!(text("cache-tls").contains("`envoy.tls`"));
     }
 }
