@@ -258,7 +258,12 @@ fn show(gates: &[Gate]) -> String {
         "outcome",
     ]);
     for gate in gates {
-        let value = |value: f64| format!("{value:.2} {}", gate.unit).trim_end().to_owned();
+        let value = |value: f64| {
+            let digits = if value.fract() == 0.0 { 0 } else { 2 };
+            format!("{value:.digits$} {}", gate.unit)
+                .trim_end()
+                .to_owned()
+        };
         let hint = if gate.advisory {
             " (advisory: the control alarmed)"
         } else {
