@@ -77,7 +77,7 @@ pub(super) fn usage() -> Counts {
 }
 
 /// Everything that the sync side does by itself for one application per flush interval, per report:
-/// turns, the report, the question, and what the answers mean.
+/// turns, the report, the question, and what the answers mean. A question that reports too is a report.
 pub(super) fn report() -> Counts {
     let mut process = Process::new();
     let mut meter = Meter::new(&process.sync.shared);
@@ -86,11 +86,11 @@ pub(super) fn report() -> Counts {
         process.pass(FLUSH_MS);
         let message = process.message();
         process.sync.usage(&message);
-        // Reports, then questions.
+        // Reports and questions in one call; where a minute has just ended, one after the other.
         for _ in 0..2 {
             process.pass(TICK_MS);
             for (id, callout) in meter.count(|| process.sync.poll()) {
-                reports += u32::from(callout.kind == CallKind::Report);
+                reports += u32::from(callout.kind != CallKind::Authorize);
                 let outcome = process.backend.handle(&callout, process.sync.now);
                 meter.count(|| process.sync.answer(id, black_box(&outcome)));
             }
