@@ -57,6 +57,15 @@ pub(crate) struct Recorded {
     pub(crate) facts: Facts,
 }
 
+impl Recorded {
+    /// Where its page lies. Named by its folder and not by its record, which may come from elsewhere and
+    /// must not say where files are written.
+    fn place(&self) -> String {
+        let name = self.run.folder.file_name().unwrap_or_default();
+        format!("{RUNS}/{}", name.to_string_lossy())
+    }
+}
+
 /// A site that was written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
@@ -79,7 +88,7 @@ pub fn write_site(published: &Path, runs: &Path, out: &Path) -> Result<Written, 
         write_version(version, &out.join(version.name()))?;
     }
     for recorded in &recorded {
-        write_run(recorded, &out.join(RUNS).join(&recorded.facts.record.id))?;
+        write_run(recorded, &out.join(recorded.place()))?;
     }
     Ok(Written { index, unreadable })
 }

@@ -5,7 +5,7 @@
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::{RUNS, Recorded, told_run};
+use super::{Recorded, told_run};
 use crate::chart::trend::{self, Published};
 use crate::facts::Facts;
 use crate::format::{micros, number, times};
@@ -143,7 +143,7 @@ fn row(recorded: &Recorded) -> Row<'_> {
     let record = &recorded.facts.record;
     Row {
         id: &record.id,
-        href: format!("{RUNS}/{}/index.html", record.id),
+        href: format!("{}/index.html", recorded.place()),
         experiment: &record.experiment,
         started: record.started_at.get(..16).unwrap_or(&record.started_at),
         commit: &record.commit,
