@@ -292,16 +292,16 @@ async fn the_upstream_answers_as_set_and_counts_what_reached_it() {
     assert_eq!((answer.status, answer.body.len()), (201, 5));
     assert_eq!(call(&server, "GET", "/", "").await.status, 201);
     let stats = call(&server, "GET", "/control/stats", "").await.json();
-    assert_eq!(stats, json!({"requests": 2}));
+    assert_eq!(stats, json!({"requests": 2, "body_bytes": 4}));
     call(&server, "GET", "/control/reset", "").await;
     let stats = call(&server, "GET", "/control/stats", "").await.json();
-    assert_eq!(stats, json!({"requests": 0}));
+    assert_eq!(stats, json!({"requests": 0, "body_bytes": 0}));
     let refused = call(&server, "PUT", "/control/behaviour", r#"{"status": 7}"#).await;
     assert_eq!(refused.status, 400);
 }
 
 #[tokio::test]
-async fn the_upstream_echoes_the_head_of_a_request_on_demand() {
+async fn the_upstream_echoes_a_request_on_demand() {
     let server = Server::upstream().await;
     let headers = [("x-tollgate-echo", "1"), ("x-seen", "a"), ("x-seen", "b")];
     let echo = harness::call_with(&server, "GET", "/p?q=%20", &headers, "")
@@ -310,6 +310,13 @@ async fn the_upstream_echoes_the_head_of_a_request_on_demand() {
     assert_eq!(echo["method"], "GET");
     assert_eq!(echo["target"], "/p?q=%20");
     assert_eq!(echo["headers"]["x-seen"], json!(["a", "b"]));
+    assert_eq!(echo["body_bytes"], 0);
+    let echo = harness::call_with(&server, "POST", "/", &headers, "abc")
+        .await
+        .json();
+    assert_eq!(echo["body_bytes"], 3);
+    let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(echo["body_sha256"], known);
     let headers = [("x-tollgate-echo", "0")];
     let plain = harness::call_with(&server, "GET", "/", &headers, "").await;
     assert!(!plain.body.contains("x-tollgate-echo"));
