@@ -12,6 +12,7 @@ pub mod population;
 pub mod servers;
 mod up;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -37,8 +38,13 @@ pub struct Cli {
 enum Command {
     /// Start a scenario and keep it running until Ctrl-C.
     Up(up::Arguments),
-    /// Build the plugin and print the artefact's path.
-    Wasm,
+    /// Build the plugin, or a filter of your own, and print the artefact's path.
+    Wasm {
+        /// Folder of a crate to build instead, whose library is a Proxy-Wasm module; the module is put
+        /// into it
+        #[arg(long = "crate", value_name = "DIR")]
+        own: Option<PathBuf>,
+    },
     /// Obtain Envoy and print its path.
     Envoy,
     /// Check this machine.
@@ -108,7 +114,7 @@ pub enum CliError {
 pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
         Command::Up(arguments) => up::run(&arguments)?,
-        Command::Wasm => println!("{}", obtain::plugin()?.path.display()),
+        Command::Wasm { own } => println!("{}", obtain::module(own.as_deref())?.path.display()),
         Command::Envoy => println!("{}", obtain::envoy()?.path.display()),
         Command::Doctor => examine()?,
         Command::Images => images::run()?,

@@ -198,6 +198,26 @@ pub fn build_sample(name: &str, progress: &dyn Fn(&str)) -> Result<WasmArtefact,
     build(&sample, progress)
 }
 
+/// Builds a crate of somebody's own with the same compiler, in its release profile and with all its
+/// exports, and puts the module into the crate's folder under the name of its library.
+pub fn build_crate(folder: &Path, progress: &dyn Fn(&str)) -> Result<WasmArtefact, WasmBuildError> {
+    let root = workspace::root()?;
+    let folder = fs::canonicalize(folder).map_err(file_error("read", folder))?;
+    let library = manifest::library(&folder)?;
+    let target_dir = root.join("target/wasm");
+    let _lock = lock(&target_dir)?;
+    let toolchain = probe::choose(&root, std::env::var("LAB_WASM_WAY").ok(), progress)?;
+    let built = cargo::build_crate(&folder, &library, &target_dir, &toolchain, progress)?;
+    let module = read(&built)?;
+    let artefact = folder.join(format!("{library}.wasm"));
+    fs_atomic::write_if_changed(&artefact, &module).map_err(file_error("write", &artefact))?;
+    Ok(WasmArtefact {
+        way: toolchain.way,
+        rustc: toolchain.version,
+        ..given(&artefact)?
+    })
+}
+
 /// A package whose library is a Proxy-Wasm module.
 struct Package {
     name: Cow<'static, str>,

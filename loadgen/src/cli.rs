@@ -7,6 +7,7 @@ pub mod duet;
 pub mod gate;
 mod load;
 mod repeat;
+pub mod self_test;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use self::load::LoadArgs;
 pub use self::repeat::headline_command;
 use crate::profile::{HEADLINE, QUICK};
 use crate::quota::{Choices, Mode};
+use crate::self_test::known_server::Conduct;
 
 const ABOUT: &str = "Honest load on Envoy, with and without the authorization cache";
 
@@ -40,6 +42,7 @@ Examples:
   loadgen quota                           how exact limits are kept, per mode
   loadgen duet hit-floor:passthrough hit-floor   two Envoys compared in turns
   loadgen gate .ci/gates.toml             what a file says must not get worse
+  loadgen self-test                       whether the generator can be believed here
   loadgen list                            scenarios and profiles
 
 Exit codes: 0 done, 1 error, 2 done but the figures are not valid, 130 interrupted. For `gate` see its help.";
@@ -139,6 +142,22 @@ Exit codes: 0 every promise was kept, 2 one was not (the table says which), 1 er
     /// comparison.
     #[command(after_help = GATE_EXAMPLES)]
     Gate(gate::GateArgs),
+    /// Find out whether the load generator can be believed on this machine.
+    ///
+    /// Loads a server of its own whose behaviour is known, on one thread: as fast as it goes, at 2,000 and
+    /// 4,000 requests a second, while it freezes for half a second, and while one answer in a hundred is
+    /// slow. Prints what the generator cost, how late it sent, what it reported and what was true, each
+    /// beside its bound.
+    #[command(
+        name = "self-test",
+        after_help = "Example: loadgen self-test --with ~/.cargo/bin/oha --envoy --json self-test.json
+
+It takes three quarters of a minute. Exit codes: 0 every bound holds, 2 one does not, 1 error, 130 interrupted."
+    )]
+    SelfTest(self_test::SelfTestArgs),
+    /// The server of a self-test: it prints its address, and what it saw once its input ends.
+    #[command(hide = true)]
+    KnownServer(Conduct),
     /// Show scenarios and profiles.
     List,
     /// A server that a lab starts from this executable.

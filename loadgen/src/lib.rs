@@ -2,7 +2,8 @@
 //!
 //! Entries are [`experiment::run`] for scenarios on a lab of their own and [`attach::run`] for a
 //! target that is already there. Both put [`saturation::run`] in the middle, which runs one
-//! load ([`measure`]) or searches with several; a load runs a [`drive`] and reads a [`probe`] once a second. [`duet`] compares two labs slice by slice with a client of its own. The pure parts are [`profile`], [`schedule`], [`mix`], [`latency`],
+//! load ([`measure`]) or searches with several; a load runs a [`drive`] and reads a [`probe`] once a second. [`duet`] compares two labs slice by slice with a client of its own. [`self_test`] finds out whether
+//! a drive can be believed. The pure parts are [`profile`], [`schedule`], [`mix`], [`latency`],
 //! [`summary`], [`validity`] and [`table`].
 
 pub mod attach;
@@ -33,6 +34,7 @@ pub mod saturation;
 pub mod schedule;
 pub mod schedule_hash;
 pub mod second_log;
+pub mod self_test;
 pub mod stability;
 pub mod stop;
 pub mod summary;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use lab::scenario::Scenario;
+use loadgen::cli::self_test::SelfTestArgs;
 use loadgen::cli::{
     AttachArgs, Cli, Command, LoadArgs, OutputArgs, QuotaArgs, RunArgs, headline_command,
 };
@@ -17,6 +18,7 @@ use loadgen::part::Part;
 use loadgen::profile::{HEADLINE, Overrides, Profile};
 use loadgen::progress::Progress;
 use loadgen::recording::{Circumstances, Finished, default_out};
+use loadgen::self_test::{self, SelfTest};
 use loadgen::{attach, profile, quota, table};
 use tokio::runtime::{Builder, Runtime};
 
@@ -71,6 +73,10 @@ fn carry_out(cli: Cli) -> Result<ExitCode> {
         runtime.block_on(server.run())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(Command::KnownServer(conduct)) = cli.command {
+        self_test::known_server::run(conduct).context("the known server ended")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let interrupts = interrupt::install()?;
     // The generator has threads of its own; this one only watches.
     let runtime = runtime(Builder::new_multi_thread().worker_threads(1))?;
@@ -78,6 +84,9 @@ fn carry_out(cli: Cli) -> Result<ExitCode> {
         let work = async {
             if let Some(Command::Quota(quota)) = &cli.command {
                 return measure_quota(quota, &cli.output, &interrupts).await;
+            }
+            if let Some(Command::SelfTest(arguments)) = &cli.command {
+                return test_itself(arguments, &cli.output, &interrupts).await;
             }
             measure(cli, &interrupts).await
         };
@@ -184,6 +193,34 @@ async fn measure_quota(
         ExitCode::from(NOT_VALID)
     } else {
         ExitCode::SUCCESS
+    })
+}
+
+async fn test_itself(
+    arguments: &SelfTestArgs,
+    output: &OutputArgs,
+    interrupts: &Interrupts,
+) -> Result<ExitCode> {
+    check_json(output)?;
+    let progress = Arc::new(Progress::start());
+    let test = SelfTest {
+        with: arguments.with.clone(),
+        quick: arguments.quick,
+        envoy: arguments.envoy,
+        server_exe: server_exe()?,
+    };
+    let outcome = self_test::run(&test, &interrupts.end, &progress).await?;
+    progress.finish();
+    let Some(outcome) = outcome else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    if let Some(json) = &output.json {
+        write_json(json, &serde_json::to_value(&outcome)?)?;
+    }
+    print!("{}", self_test::show::render(&outcome));
+    Ok(match outcome.believable {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(NOT_VALID),
     })
 }
 

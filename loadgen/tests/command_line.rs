@@ -1,5 +1,6 @@
 //! The executable as a person uses it: what it prints, what it leaves behind, how it exits.
 
+use std::io::BufRead as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -391,4 +392,92 @@ fn a_terminal_shows_the_figures_so_far_and_a_file_gets_plain_lines() {
         !lines.contains('\u{1b}') && !lines.contains('\r'),
         "{lines}"
     );
+}
+
+#[test]
+fn a_self_test_states_each_figure_beside_its_bound() {
+    let folder = folder();
+    let output = loadgen(
+        folder.path(),
+        &["self-test", "--quick", "--json", "test.json"],
+    );
+    let printed = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    // 2: a bound does not hold, as lags do not on a machine that runs other tests.
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{printed}");
+    let json = std::fs::read(folder.path().join("test.json")).expect("it was written");
+    let json: Value = serde_json::from_slice(&json).expect("it is JSON");
+    let checks = json["checks"].as_array().expect("a list");
+    assert_eq!(checks.len(), 6, "{json}");
+    let all_hold = checks.iter().all(|check| check["holds"] == true);
+    assert_eq!(json["believable"], all_hold);
+    assert_eq!(output.status.success(), all_hold, "{printed}");
+    assert!(printed.contains("p99 after a freeze"), "{printed}");
+    // Half a second by the server's clock, a twentieth of a second of 5 s below it.
+    let truth = json["freeze"]["true_us"].as_u64().expect("a time");
+    assert!((450_000..550_000).contains(&truth), "{json}");
+    for figure in ["rate", "cpu_us_per_request", "share"] {
+        assert!(
+            json["closed"][figure].as_f64().is_some_and(|it| it > 0.0),
+            "{json}"
+        );
+    }
+}
+
+#[test]
+fn a_self_test_ends_at_ctrl_c_with_its_server_and_says_what_is_not_oha() {
+    let folder = folder();
+    let missing = loadgen(folder.path(), &["self-test", "--with", "nowhere/oha"]);
+    let said = text(&missing.stderr);
+    assert_eq!(missing.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("nowhere/oha") && said.contains("--with"),
+        "{said}"
+    );
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["self-test"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the executable starts");
+    let said = child.stderr.take().expect("it is piped");
+    let mut lines = std::io::BufReader::new(said).lines();
+    lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find(|line| line.contains("a second"))
+        .expect("it says what it does");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("the child is there");
+    // The server has inherited the pipe: it ends when both have.
+    assert!(lines.all(|line| line.is_ok()));
+    let status = child.wait().expect("the child ends");
+    assert_eq!(status.code(), Some(130));
+}
+
+#[test]
+fn a_scenario_of_ones_own_that_cannot_run_is_told_why_before_anything_starts() {
+    let folder = folder();
+    let run = |scenario: &str, text: &str| {
+        if !text.is_empty() {
+            std::fs::write(folder.path().join(scenario), text).expect("the folder is writable");
+        }
+        let output = loadgen(folder.path(), &["run", scenario, "--out", "runs"]);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = run("none.toml", "");
+    assert!(said.contains("`none.toml`"), "{said}");
+    let scenario = "name = 'mine'\ndescription = 'd'\n[[envoy.http_filters]]\nwasm = 'text.wasm'\n\
+        [[endpoints]]\nmethod = 'GET'\npath = '/'\n";
+    let said = run("mine.toml", scenario);
+    for part in ["`mine.toml`", "`envoy.http_filters[0].wasm`", "text.wasm"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    std::fs::write(folder.path().join("text.wasm"), "text").expect("the folder is writable");
+    let said = run("mine.toml", scenario);
+    for part in ["text.wasm", "is not a WebAssembly module"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert_eq!(entries(&folder.path().join("runs")), Vec::<String>::new());
 }

@@ -9,11 +9,13 @@ use loadgen::latency::{ErrorClass, Interval};
 use loadgen::mix::{Mix, Popularity};
 use loadgen::profile::Profile;
 use loadgen::requests::{Expect, PlainRequest, Requests};
+use loadgen::self_test::known_server::{Conduct, KnownServer};
+use loadgen::self_test::truth;
 use results::histogram::percentiles;
 
-use crate::support::{Behaviour, Server};
-
-mod support;
+fn server(conduct: Conduct) -> KnownServer {
+    KnownServer::start(conduct).expect("a server starts")
+}
 
 fn plan(server: &str, profile: &str) -> Plan {
     let source = format!("name = 'test'\ndescription = 'a test'\nseed = 5\n{profile}");
@@ -57,64 +59,68 @@ fn merged(seconds: &[(u32, Interval)]) -> Interval {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_frozen_server_shows_in_the_percentiles_of_everyone_who_had_to_wait() {
-    let freeze = Duration::from_millis(500);
-    let server = Server::start(Behaviour {
-        freeze: Some((4000, freeze)),
-        ..Behaviour::default()
+    let server = server(Conduct {
+        freeze_at: 10_000,
+        freeze_ms: 500,
+        ..Conduct::default()
     });
-    let profile = "mode = 'open'\narrival = 'constant'\n[[phases]]\nduration = '5s'\nrate = 2000";
+    let profile = "mode = 'open'\narrival = 'constant'\n[[phases]]\nduration = '20s'\nrate = 2000";
     let total = merged(&seconds_of(plan(&server.url(), profile)).await);
     assert_eq!(
         (total.offered, total.sent, total.ok),
-        (10_000, 10_000, 10_000)
+        (40_000, 40_000, 40_000)
     );
-    // Of 10,000 requests the 1,000 of the freeze waited, the first for all of it and each later one
-    // for half a millisecond less. The slowest hundredth, 100 of them, waited more than 450 ms.
-    let truth_us = 450_000.0;
-    let p99 = percentiles(&total.corrected).p99 as f64;
-    assert!(
-        (0.8..1.2).contains(&(p99 / truth_us)),
-        "p99 {p99} us instead of {truth_us} us"
-    );
+    // How long it really was, by the server's clock: docs/BENCHMARKING.md derives that then the slowest
+    // hundredth waited 200 ms less, so 300 ms.
+    let frozen = Duration::from_micros(server.seen().frozen_us);
+    assert!(frozen >= Duration::from_millis(500), "{frozen:?}");
+    let truth = truth::frozen_p99(frozen, Duration::from_secs(20)).as_micros() as f64;
+    let ratio = percentiles(&total.corrected).p99 as f64 / truth;
+    assert!((0.8..1.2).contains(&ratio), "{ratio} of {truth} us");
+    // Of the actual send time, the freeze is a matter of few requests: nobody may take it for latency.
+    assert!(percentiles(&total.corrected).p999 >= 400_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn one_slow_answer_in_a_hundred_does_not_touch_the_others() {
-    let slow = Some((100, Duration::from_millis(200)));
-    let server = Server::start(Behaviour {
-        slow,
-        ..Behaviour::default()
+    // Long enough that what a busy machine adds is less than half of it.
+    let server = server(Conduct {
+        each_ms: 20,
+        slow_every: 100,
+        slow_ms: 200,
+        ..Conduct::default()
     });
-    let profile = "mode = 'open'\narrival = 'poisson'\n[[phases]]\nduration = '3s'\nrate = 1000";
+    let profile = "mode = 'open'\narrival = 'poisson'\n[[phases]]\nduration = '5s'\nrate = 1000";
     let total = merged(&seconds_of(plan(&server.url(), profile)).await);
     let points = percentiles(&total.corrected);
-    // Common corrections put the p90 at 86 to 158 ms here; a busy machine never does.
-    assert!(points.p90 < 40_000, "{points:?}");
+    // Common corrections put the p90 at 86 to 158 ms here.
+    let ratio = points.p90 as f64 / server.seen().service_us_p90 as f64;
+    assert!((0.95..1.5).contains(&ratio), "{ratio}, {points:?}");
     assert!(points.p999 >= 200_000, "{points:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_second_is_handed_out_once_and_in_order() {
-    let server = Server::start(Behaviour::default());
+    let server = server(Conduct::default());
     let profile = "mode = 'open'\narrival = 'constant'\nwarm_up = '1s'\n\
         [[phases]]\nduration = '2s'\nrate = 300";
     let seconds = seconds_of(plan(&server.url(), profile)).await;
     let offered: Vec<(u32, u64)> = seconds.iter().map(|(n, i)| (*n, i.offered)).collect();
     assert_eq!(offered, [(0, 300), (1, 300), (2, 300)]);
-    assert_eq!(server.served(), 900);
+    assert_eq!(server.seen().answered, 900);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn unexpected_answers_and_no_answers_are_told_apart() {
-    let server = Server::start(Behaviour {
+    let server = server(Conduct {
         status: 503,
-        ..Behaviour::default()
+        ..Conduct::default()
     });
     let closed = "mode = 'closed'\nusers = 2\nrequests = 50";
     let refused = merged(&seconds_of(plan(&server.url(), closed)).await);
     assert_eq!(refused.errors.get(&ErrorClass::Status(503)), Some(&50));
     assert_eq!(refused.answered(), 50);
-    let address = server.addr;
+    let address = server.addr();
     drop(server);
     let gone = merged(&seconds_of(plan(&format!("http://{address}"), closed)).await);
     assert_eq!(gone.errors.get(&ErrorClass::Connect), Some(&50));
@@ -123,10 +129,9 @@ async fn unexpected_answers_and_no_answers_are_told_apart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_never_answers_is_given_up_and_what_was_due_counts_as_offered() {
-    let hour = Duration::from_secs(3600);
-    let server = Server::start(Behaviour {
-        freeze: Some((0, hour)),
-        ..Behaviour::default()
+    let server = server(Conduct {
+        freeze_ms: 3_600_000,
+        ..Conduct::default()
     });
     let profile = "mode = 'open'\narrival = 'constant'\nconnections = 10\ntimeout = '1s'\n\
         [[phases]]\nduration = '1s'\nrate = 200";

@@ -1,5 +1,7 @@
 //! What has to be there before anything starts, with progress for a person to see.
 
+use std::path::Path;
+
 use crate::envoy_binary::{self, EnvoyBinary, EnvoyBinaryError};
 use crate::wasm_build::{self, WasmArtefact, WasmBuildError};
 
@@ -9,9 +11,17 @@ pub(super) fn progress(line: &str) {
 }
 
 pub(super) fn plugin() -> Result<WasmArtefact, WasmBuildError> {
-    let artefact = wasm_build::build_plugin(&progress)?;
+    module(None)
+}
+
+/// The plugin, or the crate in this folder.
+pub(super) fn module(own: Option<&Path>) -> Result<WasmArtefact, WasmBuildError> {
+    let artefact = match own {
+        Some(folder) => wasm_build::build_crate(folder, &progress)?,
+        None => wasm_build::build_plugin(&progress)?,
+    };
     progress(&format!(
-        "plugin: {} bytes, sha256 {}, toolchain {} ({})",
+        "module: {} bytes, sha256 {}, toolchain {} ({})",
         artefact.bytes, artefact.sha256, artefact.way, artefact.rustc
     ));
     Ok(artefact)

@@ -26,7 +26,34 @@ pub(super) fn build(
 ) -> Result<PathBuf, WasmBuildError> {
     // Each way has a folder of its own: alternating between compilers must not rebuild everything.
     let target_dir = target_dir.join(toolchain.way.to_string());
-    let mut command = command(root, package, &target_dir, toolchain);
+    let mut command = command(root, &target_dir, toolchain);
+    command.args(["--locked", "--package", package, "--profile", "wasm"]);
+    run(&mut command, toolchain, progress)?;
+    let module = format!("{}.wasm", package.replace('-', "_"));
+    Ok(target_dir.join(TARGET).join("wasm").join(module))
+}
+
+/// Builds the crate in a folder, with dependencies as it locks them or newly chosen.
+pub(super) fn build_crate(
+    folder: &Path,
+    library: &str,
+    target_dir: &Path,
+    toolchain: &Toolchain,
+    progress: &dyn Fn(&str),
+) -> Result<PathBuf, WasmBuildError> {
+    let target_dir = target_dir.join(toolchain.way.to_string());
+    let mut command = command(folder, &target_dir, toolchain);
+    command.arg("--release");
+    run(&mut command, toolchain, progress)?;
+    let module = format!("{library}.wasm");
+    Ok(target_dir.join(TARGET).join("release").join(module))
+}
+
+fn run(
+    command: &mut Command,
+    toolchain: &Toolchain,
+    progress: &dyn Fn(&str),
+) -> Result<(), WasmBuildError> {
     let spawn_error = |source| WasmBuildError::Spawn {
         program: toolchain.cargo.display().to_string(),
         source,
@@ -45,8 +72,7 @@ pub(super) fn build(
             tail,
         });
     }
-    let module = format!("{}.wasm", package.replace('-', "_"));
-    Ok(target_dir.join(TARGET).join("wasm").join(module))
+    Ok(())
 }
 
 /// Passes on what cargo compiles and keeps the end of what it says.
@@ -66,11 +92,10 @@ fn follow(lines: impl Iterator<Item = String>, progress: &dyn Fn(&str)) -> Strin
     Vec::from(tail).join("\n")
 }
 
-fn command(root: &Path, package: &str, target_dir: &Path, toolchain: &Toolchain) -> Command {
+fn command(root: &Path, target_dir: &Path, toolchain: &Toolchain) -> Command {
     let mut command = Command::new(&toolchain.cargo);
     command
-        .args(["build", "--locked", "--package", package, "--lib"])
-        .args(["--profile", "wasm", "--target", TARGET, "--target-dir"])
+        .args(["build", "--lib", "--target", TARGET, "--target-dir"])
         .arg(target_dir)
         .current_dir(root)
         .stdin(Stdio::null())

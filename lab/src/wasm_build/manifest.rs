@@ -20,6 +20,24 @@ struct Package {
     metadata: Metadata,
 }
 
+/// What is needed of the manifest of a crate of somebody's own.
+#[derive(Deserialize)]
+struct CrateManifest {
+    package: Named,
+    #[serde(default)]
+    lib: Library,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Library {
+    name: Option<String>,
+}
+
 #[derive(Default, Deserialize)]
 struct Metadata {
     #[serde(default)]
@@ -46,9 +64,39 @@ pub(super) fn keeps_exports(root: &Path, sample: &str) -> Result<bool, WasmBuild
     }
 }
 
+/// The name of the library in a folder, as files are called after it.
+pub(super) fn library(folder: &Path) -> Result<String, WasmBuildError> {
+    let path = folder.join("Cargo.toml");
+    let text = fs::read_to_string(&path).map_err(file_error("read", &path))?;
+    match toml::from_str::<CrateManifest>(&text) {
+        Ok(manifest) => {
+            let name = manifest.lib.name.unwrap_or(manifest.package.name);
+            Ok(name.replace('-', "_"))
+        }
+        Err(source) => Err(WasmBuildError::Manifest {
+            path,
+            source: Box::new(source),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_is_called_after_its_package_unless_it_has_a_name() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let missing = library(folder.path()).expect_err("there is no manifest");
+        assert!(missing.to_string().contains("Cargo.toml"), "{missing}");
+        let with = |lines: &str| {
+            let text = format!("[package]\nname = 'my-filter'\n{lines}");
+            fs::write(folder.path().join("Cargo.toml"), text).expect("it can be written");
+            library(folder.path()).expect("valid")
+        };
+        assert_eq!(with("[lib]\ncrate-type = ['cdylib']"), "my_filter");
+        assert_eq!(with("[lib]\nname = 'other'"), "other");
+    }
 
     #[test]
     fn a_manifest_says_whether_exports_stay_and_a_misspelt_field_is_an_error() {
