@@ -70,11 +70,12 @@ async fn a_frozen_server_shows_in_the_percentiles_of_everyone_who_had_to_wait() 
         (total.offered, total.sent, total.ok),
         (40_000, 40_000, 40_000)
     );
-    // How long it really was, by the server's clock: docs/BENCHMARKING.md derives that then the slowest
-    // hundredth waited 200 ms less, so 300 ms.
-    let frozen = Duration::from_micros(server.seen().frozen_us);
-    assert!(frozen >= Duration::from_millis(500), "{frozen:?}");
-    let truth = truth::frozen_p99(frozen, Duration::from_secs(20)).as_micros() as f64;
+    // docs/BENCHMARKING.md derives 300 ms for a server that answers all who waited at once. How fast it
+    // really did is in its own record.
+    assert!(server.seen().frozen_us >= 500_000);
+    let truth = truth::waited_p99(&server.answers_after_freeze(), 2000, 40_000);
+    assert!(truth >= Duration::from_millis(290), "{truth:?}");
+    let truth = truth.as_micros() as f64;
     let ratio = percentiles(&total.corrected).p99 as f64 / truth;
     assert!((0.8..1.2).contains(&ratio), "{ratio} of {truth} us");
     // Of the actual send time, the freeze is a matter of few requests: nobody may take it for latency.

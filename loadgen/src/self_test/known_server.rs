@@ -75,6 +75,8 @@ struct State {
     answered: watch::Sender<u64>,
     frozen: watch::Sender<Option<Freeze>>,
     service: Mutex<Histogram<u64>>,
+    /// When each answer was written.
+    answers: Mutex<Vec<Instant>>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -110,6 +112,7 @@ impl KnownServer {
             answered: watch::channel(0).0,
             frozen: watch::channel(None).0,
             service: Mutex::new(histogram::empty()),
+            answers: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         });
         let shared = state.clone();
@@ -138,6 +141,17 @@ impl KnownServer {
     /// Tells of each request that is answered.
     pub fn watch_answered(&self) -> watch::Receiver<u64> {
         self.state.answered.subscribe()
+    }
+
+    /// How long each answer from the freeze on came after the freeze began, in the order in which they
+    /// were written; empty without a freeze.
+    pub fn answers_after_freeze(&self) -> Vec<Duration> {
+        let Some(freeze) = *self.state.frozen.borrow() else {
+            return Vec::new();
+        };
+        let answers = self.state.answers.lock();
+        let after = answers.iter().filter(|at| **at >= freeze.from);
+        after.map(|at| at.duration_since(freeze.from)).collect()
     }
 
     /// What it has seen so far.
@@ -197,6 +211,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
                 return;
             }
             histogram::record(&mut state.service.lock(), micros(read.elapsed()));
+            state.answers.lock().push(Instant::now());
             state.answered.send_modify(|answered| *answered += 1);
         }
     }

@@ -15,6 +15,20 @@ pub fn frozen_p99(frozen: Duration, whole: Duration) -> Duration {
     frozen.saturating_sub(whole / 100)
 }
 
+/// The same from a server's record of its answers, which holds on a busy machine too, where those who
+/// waited are answered one after the other.
+///
+/// `answers` are times since the freeze began, in order. The `k`-th of them belongs to the request that was
+/// due `k / rate` after it, as requests that wait are answered in the order in which they were due, on the
+/// whole. `requests` are all requests of the load.
+pub fn waited_p99(answers: &[Duration], rate: u32, requests: usize) -> Duration {
+    let due = |k: usize| Duration::from_secs_f64(k as f64 / f64::from(rate));
+    let waits = answers.iter().enumerate();
+    let mut waits: Vec<Duration> = waits.map(|(k, at)| at.saturating_sub(due(k))).collect();
+    waits.sort_unstable_by(|a, b| b.cmp(a));
+    waits.get(requests / 100).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +66,29 @@ mod tests {
             assert!(drawn.abs_diff(truth) <= step, "{truth:?} and {drawn:?}");
         }
         assert_eq!(frozen_p99(ms(500), Duration::from_secs(20)), ms(300));
+    }
+
+    #[test]
+    fn a_record_of_answers_gives_what_the_formula_gives_and_more_where_they_took_their_time() {
+        let frozen = Duration::from_millis(500);
+        // Requests of 10 s at 2,000/s from the freeze on, of 20 s in all.
+        let answers = |each: Duration| -> Vec<Duration> {
+            let mut free = frozen;
+            let due = |k: u32| Duration::from_micros(500) * k;
+            (0..20_000)
+                .map(|k| {
+                    free = (free + each).max(due(k));
+                    free
+                })
+                .collect()
+        };
+        let at_once = waited_p99(&answers(Duration::ZERO), 2000, 40_000);
+        let formula = frozen_p99(frozen, Duration::from_secs(20));
+        assert!(
+            at_once.abs_diff(formula) <= Duration::from_millis(1),
+            "{at_once:?}"
+        );
+        let busy = waited_p99(&answers(Duration::from_micros(100)), 2000, 40_000);
+        assert!(busy > formula + Duration::from_millis(30), "{busy:?}");
     }
 }
