@@ -6,6 +6,8 @@
 
 mod crew;
 mod exchange;
+mod h2;
+mod http1;
 mod route;
 mod tickets;
 mod user;
@@ -56,15 +58,12 @@ pub struct Plan {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DriveError {
-    /// The runtime or the client could not be set up.
+    /// The runtime could not be set up.
     #[error("the load generator cannot start its threads")]
     Runtime(#[source] std::io::Error),
     /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The client could not be built.
-    #[error("the load generator's HTTP client cannot be built")]
-    Client(#[source] reqwest::Error),
     /// Goose refused or failed.
     #[error("Goose ended with an error")]
     Goose(#[source] Box<goose::GooseError>),
@@ -115,6 +114,7 @@ impl Drive {
             requests: plan.requests,
             mix: plan.mix,
             timer: plan.timer,
+            protocol: plan.profile.connection.protocol,
             routes,
             gate: user::Gate::new(users, part.begins, open, close),
             stop: stop.clone(),
@@ -251,7 +251,7 @@ fn attack(shared: &Arc<Shared>, users: usize) -> Result<GooseAttack, DriveError>
     // Only a name to Goose: every request has its whole URL.
     let host = shared.requests.target().map_or("", Url::as_str);
     let configuration = configuration(host, users).map_err(wrap)?;
-    // Users have the load's own clients; this keeps Goose from building one for each of them.
+    // Users have the load's own connections; this keeps Goose from building one for each of them.
     let no_client = goose::client::GooseClientBuilder::new().without_cookies();
     let attack = GooseAttack::initialize_with_config(configuration)
         .and_then(|attack| attack.set_client_builder_without_cookies(no_client))

@@ -392,6 +392,7 @@ fn requests(target: &str, table: RequestTable) -> Result<Requests, RequestError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Protocol;
 
     #[test]
     fn a_scenario_gives_a_request_for_every_choice_of_its_mix() {
@@ -400,8 +401,10 @@ mod tests {
         let mix = mix(&scenario, &table, 1).expect("the scenario is valid");
         let requests = requests("http://127.0.0.1:1", table).expect("its requests are valid");
         for n in 0..1000 {
-            let (request, expect) = requests.request(mix.choose(n)).expect("every choice");
-            assert_eq!(expect, Expect::Status(200), "{}", request.url().path());
+            let ready = requests.request(mix.choose(n), Protocol::Http1);
+            let ready = ready.expect("every choice");
+            let path = ready.request.uri().path();
+            assert_eq!(ready.expect, Expect::Status(200), "{path}");
         }
     }
 }

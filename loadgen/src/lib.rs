@@ -8,6 +8,7 @@
 
 pub mod attach;
 pub mod cli;
+mod connect;
 pub mod cpu;
 pub mod drive;
 pub mod duet;

@@ -8,13 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig};
+use rustls::AlertDescription;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
+use crate::connect::{ConnectError, Connector, Stream};
 use crate::profile::Protocol;
 use crate::tls::{self, TlsError, Trust};
 
@@ -86,10 +84,11 @@ pub async fn reach(target: &Url, protocol: Protocol, trust: &Trust) -> Result<()
         protocol,
     };
     let config = match target.scheme() {
-        "https" => Some(tls::config(trust, protocol)?),
+        "https" => Some(Arc::new(tls::config(trust, protocol)?)),
         _ => None,
     };
-    match tokio::time::timeout(REACH, contact.make(target, config)).await {
+    let connector = Connector::new(target, config);
+    match tokio::time::timeout(REACH, contact.make(&connector)).await {
         Ok(made) => made,
         Err(_) => Err(contact.unreachable(format!("no answer within {} s", REACH.as_secs()))),
     }
@@ -101,20 +100,13 @@ struct Contact {
 }
 
 impl Contact {
-    async fn make(&self, target: &Url, config: Option<ClientConfig>) -> Result<(), ReachError> {
-        let host = target.host_str().unwrap_or_default();
-        let host = host.trim_matches(['[', ']']);
-        let port = target.port_or_known_default().unwrap_or(80);
-        let stream = TcpStream::connect((host, port)).await;
-        let stream = stream.map_err(|error| self.unreachable(error.to_string()))?;
-        let Some(config) = config else {
-            return self.greet(stream).await;
+    async fn make(&self, connector: &Connector) -> Result<(), ReachError> {
+        let stream = match connector.connect().await {
+            Ok(Stream::Plain(stream)) => return self.greet(stream).await,
+            Ok(Stream::Secured(stream)) => stream,
+            Err(ConnectError::Handshake(error)) => return Err(self.not_secured(&error)),
+            Err(error) => return Err(self.unreachable(error.to_string())),
         };
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|error| self.unreachable(error.to_string()))?;
-        let connector = TlsConnector::from(Arc::new(config));
-        let secured = connector.connect(name, stream).await;
-        let stream = secured.map_err(|error| self.not_secured(&error))?;
         let chosen = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
         match (self.protocol, chosen.as_deref()) {
             (Protocol::H2 { .. }, Some(b"h2")) => self.greet(stream).await,

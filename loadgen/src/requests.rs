@@ -3,13 +3,20 @@
 //! Owns [`Requests`], which prepares each request of a bounded population once. Must not know when
 //! a request is sent, or what a credential in it means.
 
+mod ready;
+mod target;
+
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Request, Url};
+use reqwest::Url;
 use thiserror::Error;
 
 use crate::mix::{Caller, Choice};
+use crate::profile::Protocol;
+use crate::requests::target::Target;
 use crate::tls::Trust;
+
+pub use self::ready::Ready;
+pub use self::target::parse_target;
 
 /// Populations up to this many pairs of application and endpoint are prepared beforehand; larger
 /// ones are built as they are sent, so that a million applications need no memory here.
@@ -85,9 +92,10 @@ type Source = Box<dyn Fn(Choice) -> PlainRequest + Send + Sync>;
 /// Every request that a load may send.
 pub struct Requests {
     /// Where the requests of each endpoint go; the first one stands for those that are not there.
-    targets: Vec<Url>,
+    targets: Vec<Target>,
     endpoints: usize,
-    prepared: Vec<(Request, Expect)>,
+    /// As HTTP/1.1 has them.
+    prepared: Vec<Ready>,
     source: Source,
     trust: Trust,
 }
@@ -100,12 +108,12 @@ impl Requests {
         endpoints: usize,
         source: impl Fn(Choice) -> PlainRequest + Send + Sync + 'static,
     ) -> Result<Self, RequestError> {
-        let targets = vec![parse_target(target)?];
+        let targets = vec![Target::parse(target)?];
         Self::build_all(targets, applications, endpoints, Box::new(source))
     }
 
     fn build_all(
-        targets: Vec<Url>,
+        targets: Vec<Target>,
         applications: usize,
         endpoints: usize,
         source: Source,
@@ -147,7 +155,7 @@ impl Requests {
 
     /// One request to several targets, each of which is an endpoint of the mix.
     pub fn spread(targets: &[String], plain: PlainRequest) -> Result<Self, RequestError> {
-        let parsed: Result<Vec<Url>, _> = targets.iter().map(|it| parse_target(it)).collect();
+        let parsed: Result<Vec<Target>, _> = targets.iter().map(|it| Target::parse(it)).collect();
         Self::build_all(parsed?, 1, targets.len(), Box::new(move |_| plain.clone()))
     }
 
@@ -160,85 +168,62 @@ impl Requests {
     /// Whose certificates are accepted, absent where no target is reached over TLS.
     pub fn trust(&self) -> Option<&Trust> {
         let is_secured = |target: &Url| target.scheme() == "https";
-        self.targets.iter().any(is_secured).then_some(&self.trust)
+        self.targets().any(is_secured).then_some(&self.trust)
     }
 
     /// Where requests go, or the first of several places.
     pub fn target(&self) -> Option<&Url> {
-        self.targets.first()
+        self.targets().next()
     }
 
-    /// The request of a choice.
-    pub fn request(&self, choice: Choice) -> Result<(Request, Expect), RequestError> {
-        if let Caller::Application(application) = choice.caller
-            && let Some((request, expect)) = self
+    /// All places where requests go.
+    pub fn targets(&self) -> impl Iterator<Item = &Url> {
+        self.targets.iter().map(Target::url)
+    }
+
+    /// The request of a choice, in the form that the protocol has it in.
+    pub fn request(&self, choice: Choice, protocol: Protocol) -> Result<Ready, RequestError> {
+        let prepared = match choice.caller {
+            Caller::Application(application) => self
                 .prepared
-                .get(application * self.endpoints + choice.endpoint)
-            && let Some(copy) = request.try_clone()
-        {
-            return Ok((copy, *expect));
-        }
-        self.build(choice)
-    }
-
-    fn build(&self, choice: Choice) -> Result<(Request, Expect), RequestError> {
-        let plain = (self.source)(choice);
-        let path_error = || RequestError::Path {
-            path: plain
-                .path_and_query
-                .split('?')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+                .get(application * self.endpoints + choice.endpoint),
+            Caller::Unknown(_) => None,
         };
-        if !plain.path_and_query.starts_with('/') {
-            return Err(path_error());
+        let mut ready = match prepared {
+            Some(prepared) => prepared.clone(),
+            None => self.build(choice)?,
+        };
+        if let Protocol::H2 { .. } = protocol {
+            ready.turn_into_h2(&self.targets[ready.target])?;
         }
-        let target = self.targets.get(choice.endpoint).or(self.target());
-        let url = target
-            .and_then(|target| target.join(&plain.path_and_query).ok())
-            .ok_or_else(path_error)?;
-        let method =
-            Method::from_bytes(plain.method.as_bytes()).map_err(|_| RequestError::Method {
-                method: plain.method.clone(),
-            })?;
-        let mut request = Request::new(method, url);
-        *request.headers_mut() = headers(&plain.headers)?;
-        if !plain.body.is_empty() {
-            *request.body_mut() = Some(plain.body.into());
+        Ok(ready)
+    }
+
+    fn build(&self, choice: Choice) -> Result<Ready, RequestError> {
+        let plain = (self.source)(choice);
+        let index = match choice.endpoint {
+            endpoint if endpoint < self.targets.len() => endpoint,
+            _ => 0,
+        };
+        match self.targets.get(index) {
+            Some(target) => Ready::build(plain, target, index),
+            None => Err(path_error(&plain.path_and_query)),
         }
-        Ok((request, plain.expect))
     }
 }
 
-/// A target from its text: scheme and host have to be there, a path is allowed and ignored.
-pub fn parse_target(text: &str) -> Result<Url, RequestError> {
-    // Neither a password nor a query belongs into a message.
-    let shown = text.split('?').next().unwrap_or_default();
-    let shown = shown.rsplit('@').next().unwrap_or_default();
-    let refused = || RequestError::Target {
-        url: shown.to_owned(),
-    };
-    let url = Url::parse(text).map_err(|_| refused())?;
-    if matches!(url.scheme(), "http" | "https") && url.has_host() {
-        Ok(url)
-    } else {
-        Err(refused())
+fn path_error(path_and_query: &str) -> RequestError {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    RequestError::Path {
+        path: path.to_owned(),
     }
-}
-
-fn headers(plain: &[(String, String)]) -> Result<HeaderMap, RequestError> {
-    let mut headers = HeaderMap::with_capacity(plain.len());
-    for (name, value) in plain {
-        let refused = || RequestError::Header { name: name.clone() };
-        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
-        headers.append(parsed, HeaderValue::from_str(value).map_err(|_| refused())?);
-    }
-    Ok(headers)
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+    use http_body_util::BodyExt;
+
     use super::*;
 
     fn plain(path: &str, header: (&str, &str)) -> PlainRequest {
@@ -263,24 +248,23 @@ mod tests {
                 plain(&format!("/{}?user_key={who}", choice.endpoint), ("x", "y"))
             })
             .expect("plain requests");
-            let (request, _) = requests.request(choice).expect("plain request");
-            assert_eq!(request.url().as_str(), expected);
+            for (protocol, host) in [(Protocol::Http1, ""), (Protocol::H2, "http://localhost:1")] {
+                let ready = requests.request(choice, protocol).expect("plain request");
+                assert_eq!(ready.request.uri().to_string(), format!("{host}{expected}"));
+                assert_eq!(ready.target, 0);
+            }
         }
         let known = |index| Choice {
             caller: Caller::Application(index),
             endpoint: 1,
         };
-        check(3, known(2), "http://localhost:1/1?user_key=a2");
-        check(
-            1_000_000,
-            known(999_999),
-            "http://localhost:1/1?user_key=a999999",
-        );
+        check(3, known(2), "/1?user_key=a2");
+        check(1_000_000, known(999_999), "/1?user_key=a999999");
         let unknown = Choice {
             caller: Caller::Unknown(7),
             endpoint: 0,
         };
-        check(3, unknown, "http://localhost:1/0?user_key=u7");
+        check(3, unknown, "/0?user_key=u7");
     }
 
     #[test]
@@ -295,9 +279,10 @@ mod tests {
             endpoint: 0,
         };
         for _ in 0..2 {
-            let (request, _) = requests.request(any).expect("a plain request");
-            let body = request.body().and_then(reqwest::Body::as_bytes);
-            assert_eq!(body.map(<[u8]>::as_ptr), Some(place));
+            let ready = requests.request(any, Protocol::Http1);
+            let body = ready.expect("a plain request").request.into_body();
+            let body = body.collect().now_or_never().expect("it is there");
+            assert_eq!(body.expect("it is whole").to_bytes().as_ptr(), place);
         }
     }
 

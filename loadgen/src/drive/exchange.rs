@@ -3,47 +3,59 @@
 //! Owns the classes of failure. Must not know when a request is due, or over which connection it goes.
 
 use std::error::Error;
+use std::io;
 
-use reqwest::{Client, Request};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::Instant;
 
+use super::route::Route;
+use crate::connect::ConnectError;
 use crate::latency::{ErrorClass, Outcome};
-use crate::requests::Expect;
+use crate::requests::Ready;
 
 /// Sends a request and reads the answer to its end.
-pub(super) async fn send(client: &Client, request: Request, expect: Expect) -> Outcome {
-    let mut response = match client.execute(request).await {
-        Ok(response) => response,
-        Err(error) => return Outcome::Failed(class_of(&error)),
-    };
-    let status = response.status().as_u16();
-    loop {
-        match response.chunk().await {
-            Ok(Some(_)) => {}
-            Ok(None) if expect.holds(status) => return Outcome::Ok,
-            Ok(None) => return Outcome::Failed(ErrorClass::Status(status)),
-            Err(error) => return Outcome::Failed(class_of(&error)),
-        }
+pub(super) async fn send(route: &Route<'_>, ready: Ready) -> Outcome {
+    let expect = ready.expect;
+    let answered = route.exchange(ready.target, ready.request);
+    match tokio::time::timeout_at(Instant::now() + route.timeout(), answered).await {
+        Ok(Ok(status)) if expect.holds(status) => Outcome::Ok,
+        Ok(Ok(status)) => Outcome::Failed(ErrorClass::Status(status)),
+        Ok(Err(class)) => Outcome::Failed(class),
+        Err(_) => Outcome::Failed(ErrorClass::Timeout),
     }
 }
 
-fn class_of(error: &reqwest::Error) -> ErrorClass {
-    if error.is_timeout() || is_timed_out(error) {
-        ErrorClass::Timeout
-    } else if error.is_connect() {
-        ErrorClass::Connect
-    } else if error.is_builder() {
-        ErrorClass::Invalid
-    } else {
-        ErrorClass::Reset
+/// Reads an answer to its end.
+pub(super) async fn drain(mut body: Incoming) -> Result<(), ErrorClass> {
+    while let Some(frame) = body.frame().await {
+        frame.map_err(|error| class_of(&error))?;
+    }
+    Ok(())
+}
+
+/// The class of a request that could not be connected.
+pub(super) fn class_of_connect(error: &ConnectError) -> ErrorClass {
+    match error.is_timed_out() {
+        true => ErrorClass::Timeout,
+        false => ErrorClass::Connect,
     }
 }
 
-/// The system's own timeouts, of a connection attempt for example, are wrapped several times.
-fn is_timed_out(error: &reqwest::Error) -> bool {
+/// The class of a request whose connection failed after it was made.
+pub(super) fn class_of(error: &hyper::Error) -> ErrorClass {
+    match is_timed_out(error) {
+        true => ErrorClass::Timeout,
+        false => ErrorClass::Reset,
+    }
+}
+
+/// The system's own timeouts are wrapped several times.
+fn is_timed_out(error: &hyper::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return io.kind() == std::io::ErrorKind::TimedOut;
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.kind() == io::ErrorKind::TimedOut;
         }
         cause = error.source();
     }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lab::precise_timer::PreciseTimer;
-use reqwest::Request;
 use tokio::sync::{Notify, watch};
 
 use super::crew::Crew;
@@ -17,7 +16,8 @@ use super::tickets::{Ticket, Tickets};
 use crate::latency::{ErrorClass, Outcome, Recorder, Sample};
 use crate::mix::Mix;
 use crate::part::Begin;
-use crate::requests::{Expect, Requests};
+use crate::profile::Protocol;
+use crate::requests::{Ready, Requests};
 use crate::stop::StopSignal;
 
 /// From the arrival of the last user to the first intended start, so that the first requests are
@@ -32,6 +32,7 @@ pub(super) struct Shared {
     pub(super) requests: Arc<Requests>,
     pub(super) mix: Mix,
     pub(super) timer: PreciseTimer,
+    pub(super) protocol: Protocol,
     pub(super) routes: Routes,
     pub(super) gate: Gate,
     pub(super) stop: StopSignal,
@@ -86,7 +87,7 @@ impl Gate {
 /// Runs one user to the end of the load.
 pub(super) async fn work(shared: &Shared, index: usize) {
     shared.gate.arrive();
-    let mut user = User {
+    let user = User {
         shared,
         route: shared.routes.of_user(index),
         shard: index,
@@ -106,7 +107,7 @@ struct User<'a> {
 }
 
 impl User<'_> {
-    async fn open_loop(&mut self) {
+    async fn open_loop(&self) {
         let me = Arc::new(Notify::new());
         let mut started = None;
         loop {
@@ -134,7 +135,7 @@ impl User<'_> {
         self.shared.crew.hand_over();
     }
 
-    async fn closed_loop(&mut self) {
+    async fn closed_loop(&self) {
         let Some(started) = self.start().await else {
             return;
         };
@@ -176,18 +177,17 @@ impl User<'_> {
     }
 
     /// Says that a request is due, and puts it together.
-    fn offer(&mut self, ticket: &Ticket) -> Option<(Request, Expect)> {
+    fn offer(&self, ticket: &Ticket) -> Option<Ready> {
         self.shared.recorder.offer(self.shard, ticket.intended);
         let choice = self.shared.mix.choose_named(ticket.n, ticket.named);
-        let (mut request, expect) = self.shared.requests.request(choice).ok()?;
-        self.route.prepare(&mut request).ok()?;
-        Some((request, expect))
+        let protocol = self.shared.protocol;
+        self.shared.requests.request(choice, protocol).ok()
     }
 
-    async fn send(&self, started: Instant, ticket: Ticket, request: Option<(Request, Expect)>) {
+    async fn send(&self, started: Instant, ticket: Ticket, request: Option<Ready>) {
         let sent = started.elapsed();
         let outcome = match request {
-            Some((request, expect)) => exchange::send(self.route.client(), request, expect).await,
+            Some(ready) => exchange::send(&self.route, ready).await,
             None => Outcome::Failed(ErrorClass::Invalid),
         };
         let sample = Sample {

@@ -1,7 +1,7 @@
 //! A tight HTTP/1.1 client: a handful of kept-alive connections in a closed loop on one thread.
 //!
-//! Owns sockets and the framing of answers. Goose is honest about arrivals and costs as much as Envoy
-//! does; here the rate does not matter, only that both Envoys get the same and that the client takes
+//! Owns sockets and the framing of answers. The drive is honest about arrivals and costs half of
+//! what Envoy does; here the rate does not matter, only that both Envoys get the same and that the client takes
 //! little of the machine. Must not know what is compared.
 
 mod answer;

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 /// What a server speaks.
@@ -49,7 +51,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(speaks: Speaks) -> Self {
-        Self::start_with(speaks, None)
+        Self::start_with(speaks, None, None)
+    }
+
+    /// Ends each connection after so many answers, which do not say so.
+    pub(crate) fn start_closing(speaks: Speaks, answers: u32) -> Self {
+        Self::start_with(speaks, None, Some(answers))
     }
 
     /// With a certificate of its own making for `127.0.0.1`.
@@ -69,12 +76,12 @@ impl Server {
             Speaks::H2 => "h2",
         };
         config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-        let mut server = Self::start_with(speaks, Some(TlsAcceptor::from(Arc::new(config))));
+        let mut server = Self::start_with(speaks, Some(TlsAcceptor::from(Arc::new(config))), None);
         server.certificate = Some(signed.cert.pem());
         server
     }
 
-    fn start_with(speaks: Speaks, tls: Option<TlsAcceptor>) -> Self {
+    fn start_with(speaks: Speaks, tls: Option<TlsAcceptor>, closes_after: Option<u32>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -92,10 +99,10 @@ impl Server {
                 let (tls, all) = (tls.clone(), all.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => serve(stream, speaks, all).await,
+                        None => serve(stream, speaks, closes_after, all).await,
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
-                                serve(stream, speaks, all).await;
+                                serve(stream, speaks, closes_after, all).await;
                             }
                         }
                     }
@@ -128,7 +135,7 @@ impl Drop for Server {
     }
 }
 
-async fn serve<S>(stream: S, speaks: Speaks, seen: Arc<Mutex<Seen>>)
+async fn serve<S>(stream: S, speaks: Speaks, closes_after: Option<u32>, seen: Arc<Mutex<Seen>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -139,17 +146,34 @@ where
     };
     // Counted with its first request: the first contact opens a connection too.
     let place = Arc::new(Mutex::new(None));
-    let service = service_fn(move |request| answer(request, seen.clone(), place.clone()));
-    let _ = builder
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let is_over = Arc::new(Notify::new());
+    let over = is_over.clone();
+    let service = service_fn(move |request| {
+        let (over, answered) = (over.clone(), answer(request, seen.clone(), place.clone()));
+        async move {
+            let (response, carried) = answered.await;
+            if closes_after == Some(carried) {
+                over.notify_one();
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = &mut connection => {}
+        () = is_over.notified() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
 }
 
+/// The answer, and how many requests its connection has carried with this one.
 async fn answer(
     request: Request<Incoming>,
     seen: Arc<Mutex<Seen>>,
     place: Arc<Mutex<Option<usize>>>,
-) -> Result<Response<Empty<Bytes>>, Infallible> {
+) -> (Response<Empty<Bytes>>, u32) {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes());
     let mut seen = seen.lock();
@@ -168,5 +192,5 @@ async fn answer(
     {
         seen.closing += 1;
     }
-    Ok(Response::new(Empty::new()))
+    (Response::new(Empty::new()), seen.connections[place])
 }
