@@ -13,7 +13,7 @@ pub const RUNS: &str = "results/runs";
 const EXAMPLES: &str = "\
 Examples:
   cargo run -p results -- list
-  cargo run -p results -- show 20261122T174208Z-quick-58c7ed879f74
+  cargo run -p results -- show 20261123T035443Z-quick-8a5e8a16564e
   cargo run -p results -- verify results/runs
   cargo run -p results -- merge part0 part1 part2 --out results/runs
   cargo run -p results -- prune results/runs --older-than 30d --dry-run
@@ -88,7 +88,7 @@ pub struct MergeArgs {
 #[command(after_help = "\
 Examples:
   cargo run -p results -- verify results/runs
-  cargo run -p results -- verify 20261122T174208Z-quick-58c7ed879f74")]
+  cargo run -p results -- verify 20261123T035443Z-quick-8a5e8a16564e")]
 pub struct VerifyArgs {
     /// Folder, run.json or id of each run, or a folder of runs.
     #[arg(required = true, value_name = "RUN|DIR")]
