@@ -125,9 +125,6 @@ struct Slack {
 pub(crate) struct Audit {
     start: u64,
     mode: Mode,
-    /// Whether calls pay for requests that may not come: what is unused when its window ends was
-    /// counted all the same.
-    prepays: bool,
     /// For how long after a revocation a record may be in use.
     pub(crate) horizon_ms: u64,
     /// Whether one worker knows everything that is used.
@@ -206,7 +203,6 @@ impl Audit {
         Self {
             start,
             mode: scenario.mode,
-            prepays: scenario.mode == Mode::Balanced && scenario.gateways > 1,
             horizon_ms,
             solo: scenario.knows_everything(),
             exact: scenario.exact,
@@ -429,8 +425,7 @@ impl Audit {
                 let authrep = application.authrep[metric];
                 let tabled = self.tabled.of(place, metric);
                 let too_few = admitted > tabled + authrep + given_up;
-                let too_many = !self.prepays
-                    && tabled + authrep > admitted + application.perhaps_wasted[metric];
+                let too_many = tabled + authrep > admitted + application.perhaps_wasted[metric];
                 if too_few || too_many {
                     failures.push(format!(
                         "application {place}: {admitted} {name} let through, {tabled} handed over, {authrep} counted by authreps"

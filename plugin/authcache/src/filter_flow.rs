@@ -211,9 +211,9 @@ impl FilterFlow {
             if !self.clear(worker, id, now) {
                 continue;
             }
+            self.pay_for_those_who_wait(worker, id, now);
             let callout = self.flights.get(id).and_then(|flight| {
-                let times = flight.prepays.unwrap_or(1);
-                self.callout(&flight.question, self.kind_of(flight), times)
+                self.callout(&flight.question, self.kind_of(flight), flight.pays)
             });
             if let Some(callout) = callout {
                 return Some((id, callout));
@@ -222,7 +222,7 @@ impl FilterFlow {
     }
 
     /// Whether the call of a flight is to be made now. Otherwise it waits: for another worker's answer,
-    /// or until what the process before this one reported is counted.
+    /// until what the process before this one reported is counted, or for others that it pays for.
     fn clear(&mut self, worker: &mut WorkerState, id: FlightId, now: UnixMillis) -> bool {
         let is_mine = match self.flights.take_hold(id) {
             Some(is_mine) => is_mine,
@@ -232,12 +232,15 @@ impl FilterFlow {
                     self.flights.wait_abroad(id, until);
                     return false;
                 }
-                claim if now < self.settles_at => {
+                claim => {
                     let is_mine = claim == Claim::Mine;
-                    self.flights.hold(id, self.settles_at, is_mine);
-                    return false;
+                    let until = self.settles_at.max(self.pays_again_at(worker, id));
+                    if now < until {
+                        self.flights.hold(id, until, is_mine);
+                        return false;
+                    }
+                    is_mine
                 }
-                claim => claim == Claim::Mine,
             },
         };
         self.flights.depart(id, is_mine, now);
@@ -380,18 +383,13 @@ impl FilterFlow {
             self.waiting.insert(stream, flight);
             return Ok(());
         }
-        let prepays = match why {
+        let may_pay = match why {
             Why::Red { times } => Some(times),
             _ => None,
         };
-        let charged = if self.settings.cache.mode.leases() && prepays.is_none() {
-            leases::charge(worker, served, &asked, 1, now)?
-        } else {
-            Charged::default()
-        };
-        let waiter = match prepays {
+        let waiter = match may_pay {
             None => waiter,
-            Some(_) => match self.flights.join_prepaid(waiter) {
+            Some(_) => match self.flights.join_prepaid(waiter, now) {
                 Err(waiter) => waiter,
                 Ok(flight) => {
                     self.waiting.insert(stream, flight);
@@ -399,17 +397,18 @@ impl FilterFlow {
                 }
             },
         };
-        let charged = match prepays {
-            None => charged,
-            Some(times) => {
-                let credential = waiter.question.credential.as_ref();
-                let asked = Asked::of(served, &credential, &waiter.question.usage);
-                worker.counters.one(Counter::Prepays);
-                leases::charge(worker, served, &asked, times, now)?
-            }
+        let charged = if self.settings.cache.mode.leases() {
+            let credential = waiter.question.credential.as_ref();
+            let asked = Asked::of(served, &credential, &waiter.question.usage);
+            leases::charge(worker, served, &asked, 1, now)?
+        } else {
+            Charged::default()
         };
+        if may_pay.is_some() {
+            worker.counters.one(Counter::Prepays);
+        }
         let flight = self.flights.board(None, waiter, now);
-        self.flights.pay(flight, prepays, charged);
+        self.flights.pay(flight, may_pay, charged);
         self.waiting.insert(stream, flight);
         Ok(())
     }

@@ -40,10 +40,10 @@ pub struct LeasedRecord {
     named: Box<[UnixMillis]>,
     /// What is not asked of the slot again for a while.
     shut: Option<Box<Shut>>,
-    /// Usage that was counted before it was asked for.
-    credit: Option<Box<Credit>>,
     /// Until then nothing is leased, because there is no slot.
     pub(crate) unleased_until: UnixMillis,
+    /// When the last call was made that may have paid for several requests.
+    pub(crate) paid_at: Option<UnixMillis>,
     /// Whether it stands in the worker's list of those with tokens.
     pub(crate) holds: bool,
 }
@@ -65,13 +65,6 @@ pub struct Shut {
     pub is_reached: bool,
 }
 
-#[derive(Clone, Debug)]
-struct Credit {
-    usage: Usage,
-    times: u64,
-    until: UnixMillis,
-}
-
 impl LeasedRecord {
     /// A record of the application behind `tag`.
     pub fn new(tag: Tag, plan: Rc<Plan>, reading: &Reading, lifetimes: Lifetimes) -> Self {
@@ -84,8 +77,8 @@ impl LeasedRecord {
             named: Box::default(),
             wallet: Wallet::default(),
             shut: None,
-            credit: None,
             unleased_until: UnixMillis(0),
+            paid_at: None,
             starts: UnixMillis(0),
             holds: false,
         };
@@ -107,7 +100,6 @@ impl LeasedRecord {
             }
             self.plan = plan;
             self.shut = None;
-            self.credit = None;
         }
         self.keys.relist(reading.keys.clone());
         self.life.prolong(reading.started, lifetimes);
@@ -181,33 +173,6 @@ impl LeasedRecord {
         }
     }
 
-    /// Keeps usage that was counted `times` more often than it was asked for.
-    pub fn put_credit(&mut self, usage: &Usage, times: u64, until: UnixMillis) {
-        if times > 0 {
-            self.credit = Some(Box::new(Credit {
-                usage: usage.clone(),
-                times,
-                until,
-            }));
-        }
-    }
-
-    /// Takes one of them.
-    pub fn take_credit(&mut self, usage: &Usage, now: UnixMillis) -> bool {
-        let Some(credit) = &mut self.credit else {
-            return false;
-        };
-        if now >= credit.until || credit.times == 0 {
-            self.credit = None;
-            return false;
-        }
-        let fits = credit.usage == *usage;
-        if fits {
-            credit.times -= 1;
-        }
-        fits
-    }
-
     /// A successful call named these metrics, so they exist: believed until `until`.
     pub fn learn_metrics(&mut self, usage: &Usage, until: UnixMillis) {
         for (metric, _) in usage.iter() {
@@ -229,7 +194,6 @@ impl LeasedRecord {
         self.life.refuse(refusal, now);
         self.keys.forget_learned();
         self.named = Box::default();
-        self.credit = None;
     }
 }
 

@@ -351,6 +351,28 @@ fn several_gateways_stay_within_the_limit_in_strict_and_near_it_in_balanced() {
     }
 }
 
+/// What a call pays for counts, so near a limit it pays for those who wait for it and for nobody else,
+/// and the calls that follow each other wait for more.
+#[test]
+fn near_a_limit_of_several_gateways_calls_pay_for_those_who_wait() {
+    let settings = settings(r#"{"mode":"balanced","gateways":2}"#);
+    let mut world = World::new(&settings, 1, backend(&[("hits", Period::Day, 4_000)], 50));
+    for _ in 0..3_000 {
+        world.send(0, "/hits?user_key=ada");
+        world.run(3);
+        if world.count(Counter::Prepaid) >= 100 {
+            break;
+        }
+    }
+    let prepays = world.count(Counter::Prepays);
+    let prepaid = world.count(Counter::Prepaid);
+    assert!(prepaid >= 100, "{prepaid} by {prepays}");
+    // A hundred milliseconds are 33 requests, an eighth of the part of what is left is more.
+    assert!(prepaid > prepays * 10, "{prepaid} by {prepays}");
+    world.drain(100_000);
+    assert_eq!(world.backend.counted("ada", "hits"), world.admitted());
+}
+
 #[test]
 fn strict_on_one_of_several_gateways_admits_nothing_beyond_live_tokens_while_the_backend_is_away() {
     // Of `stale` and `closed` neither may count against a reading that hides what others use.

@@ -28,6 +28,7 @@ pub(crate) struct Edit {
 const FAST: &[&str] = &["--mode", "fast", "--gateways", "1", "--workers", "1"];
 const STRICT: &[&str] = &["--mode", "strict"];
 const ONE_GATEWAY: &[&str] = &["--mode", "strict", "--gateways", "1"];
+const BALANCED: &[&str] = &["--mode", "balanced", "--gateways", "4"];
 const SEVERAL: &[&str] = &["--mode", "strict", "--gateways", "3", "--no-crashes"];
 /// Even traffic far above a small limit on several gateways.
 const PRESSED: &[&str] = &[
@@ -389,6 +390,16 @@ pub(crate) const FAULTS: &[Fault] = &[
             file: "filter_flow/prepaid.rs",
             original: "            Reply::Failed => outcome.may_have_counted(),",
             planted: "            Reply::Failed => !PLANTED && outcome.may_have_counted(),",
+        }],
+    },
+    Fault {
+        name: "pays_for_nobody",
+        what: "a call pays for as many requests as it may, though fewer wait for it",
+        runs: BALANCED,
+        edits: &[Edit {
+            file: "filter_flow/prepaid.rs",
+            original: "        let more = others.min(most.saturating_sub(1));",
+            planted: "        let more = if PLANTED { most.saturating_sub(1) } else { others.min(most.saturating_sub(1)) };",
         }],
     },
     Fault {

@@ -84,7 +84,7 @@ impl FilterFlow {
             }
         }
         waiters.extend(std::mem::take(&mut flight.others));
-        let paid = self.spread(worker, &flight, &reply, &mut waiters, now);
+        let paid = self.spread(worker, &flight, &reply, &mut waiters);
         resumptions.extend(paid);
         for waiter in waiters {
             let stream = waiter.stream;

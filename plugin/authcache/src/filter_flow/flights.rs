@@ -34,8 +34,10 @@ pub(super) struct Flight {
     pub(super) started: UnixMillis,
     /// Whether the other workers wait for the answer too.
     pub(super) claimed: bool,
-    /// How many requests the call pays for, where it is one that may pay for several.
-    pub(super) prepays: Option<u64>,
+    /// How many requests the call may pay for, where it is one that may pay for several.
+    pub(super) may_pay: Option<u64>,
+    /// How many it pays for.
+    pub(super) pays: u64,
     /// What the call uses, noted in the slot.
     pub(super) charged: Charged,
     /// Whether nobody vouched for the application, so that the call took leave.
@@ -129,10 +131,16 @@ impl Flights {
         std::mem::take(&mut self.unused)
     }
 
-    /// Lets a request wait for a call that pays for others like it, if one is there.
-    pub(super) fn join_prepaid(&mut self, waiter: Waiter) -> Result<FlightId, Waiter> {
+    /// Lets a request wait for a call that may pay for others like it, if one is there. One that is made
+    /// already does not pay for it: who joined it is decided anew with its answer. One that was held
+    /// long enough, or that is to pay for all it may, is held no more.
+    pub(super) fn join_prepaid(
+        &mut self,
+        waiter: Waiter,
+        now: UnixMillis,
+    ) -> Result<FlightId, Waiter> {
         let like = |flight: &&mut Flight| {
-            flight.prepays.is_some()
+            flight.may_pay.is_some()
                 && flight.question.service == waiter.question.service
                 && flight.question.credential == waiter.question.credential
                 && flight.question.usage == waiter.question.usage
@@ -141,16 +149,23 @@ impl Flights {
         match flights.find(|(_, flight)| like(flight)) {
             Some((id, flight)) => {
                 flight.others.push(waiter);
+                if let Some(Pause::Held(until, is_mine)) = flight.pause
+                    && (now >= until || flight.is_full())
+                {
+                    flight.pause = Some(Pause::Released(is_mine));
+                    self.to_send.push_back(*id);
+                }
                 Ok(*id)
             }
             None => Err(waiter),
         }
     }
 
-    /// The call of the flight is of its own usage, `prepays` as much where that is given.
-    pub(super) fn pay(&mut self, id: FlightId, prepays: Option<u64>, charged: Charged) {
+    /// The call of the flight is of its own usage, `charged` for one request, and may pay for as many
+    /// as are given.
+    pub(super) fn pay(&mut self, id: FlightId, may_pay: Option<u64>, charged: Charged) {
         if let Some(flight) = self.flights.get_mut(&id) {
-            flight.prepays = prepays;
+            flight.may_pay = may_pay;
             flight.charged = charged;
         }
     }
@@ -162,6 +177,11 @@ impl Flights {
         self.flights.insert(id, flight);
         self.to_send.push_back(id);
         id
+    }
+
+    /// A flight that is to change.
+    pub(super) fn get_mut(&mut self, id: FlightId) -> Option<&mut Flight> {
+        self.flights.get_mut(&id)
     }
 
     /// A flight.
@@ -307,7 +327,8 @@ impl Flights {
                 others: Vec::new(),
                 started: now,
                 claimed: false,
-                prepays: None,
+                may_pay: None,
+                pays: 1,
                 charged: Charged::default(),
                 is_stranger: false,
                 pause: None,
@@ -323,6 +344,13 @@ impl Flight {
     /// The application that others may ask about too.
     pub(super) fn application(&self) -> Option<KeyRef<'_>> {
         self.shared_as.as_ref().map(|(_, key)| key.as_ref())
+    }
+
+    /// Whether as many wait for it as it may pay for.
+    pub(super) fn is_full(&self) -> bool {
+        let waiting = self.others.len().saturating_add(1);
+        let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
+        self.may_pay.is_none_or(|most| waiting >= most)
     }
 
     /// Lets the next in line ask its own question, because the first one left before it was sent.

@@ -13,7 +13,7 @@ use super::cached::{Asked, Cached, Why, accepts};
 use crate::config::Mode;
 use crate::counters::Counter;
 use crate::lease::slot::{Short, Skew, Slot, SlotLimit, Source, Tag, Want};
-use crate::lease::store::{Change, Slots, Trouble};
+use crate::lease::store::{Change, Trouble};
 use crate::lease::wallet::Wallet;
 use crate::leased::Shut;
 use crate::quota::Demand;
@@ -21,7 +21,6 @@ use crate::record::Reading;
 use crate::reply::{Denial, DenialKind, RateLimit};
 use crate::service::ServedService;
 use crate::time::{UnixMillis, Window};
-use crate::usage::Usage;
 use crate::worker::WorkerState;
 
 /// What is handed out comes back with the ticks: so long the slot is not asked again.
@@ -29,8 +28,10 @@ const EMPTY_MS: u64 = 100;
 /// A record whose reading is younger has had its slot installed just now; if there is none, another
 /// call would not bring it.
 const FRESH_MS: u64 = 1_000;
-/// A prepaid call takes this part of what a gateway may hope for.
+/// A call for several requests takes at most this part of what a gateway may hope for.
 const PREPAID_PARTS: u64 = 8;
+/// So far apart are two calls of a worker that may pay for several, unless enough wait for the next.
+const PAY_MS: u64 = 100;
 /// Most requests that one call pays for.
 const MAX_PREPAID: u64 = 1_000;
 
@@ -40,6 +41,17 @@ pub(super) struct Charged {
     tag: Option<Tag>,
     demands: Vec<Demand>,
     at: UnixMillis,
+}
+
+impl Charged {
+    /// Adds what more was noted for the same call, in the slot of the same application. Where a window
+    /// ended in between, what is taken back is taken as of the first.
+    pub(super) fn absorb(&mut self, more: Charged) {
+        match self.tag {
+            None => *self = more,
+            Some(_) => self.demands.extend(more.demands),
+        }
+    }
 }
 
 enum Leasing {
@@ -116,10 +128,6 @@ fn lease(
     let Some(record) = record else {
         return Err(Why::Unknown);
     };
-    if record.take_credit(asked.usage, now) {
-        // It was counted when it was paid for.
-        return Ok(Cached::Admit);
-    }
     if let Some(shut) = record.shut(demands, now) {
         return Ok(Cached::Deny(denial(
             record.plan.max(shut.place),
@@ -415,14 +423,19 @@ pub(super) fn discharge(
     });
 }
 
-/// Until when usage that was charged counts for the same windows.
-pub(super) fn credit_until(charged: &Charged, slots: &Slots, now: UnixMillis) -> UnixMillis {
-    let slot = charged.tag.and_then(|tag| slots.read(tag));
-    let ends = slot.iter().flat_map(|slot| {
-        let places = charged.demands.iter().map(|demand| demand.limit);
-        places.filter_map(|place| slot.limits.get(place).map(|limit| limit.window.end))
-    });
-    ends.min().unwrap_or(now)
+/// From when on the next call may be made that pays for several. `None` if none was made.
+pub(super) fn pays_again_at(worker: &WorkerState, asked: &Asked<'_>) -> Option<UnixMillis> {
+    let (hash, key) = asked.application();
+    let record = worker.leased.peek(hash, |known| known.is(key))?;
+    Some(record.paid_at?.plus_ms(PAY_MS))
+}
+
+/// A call is made that may pay for several.
+pub(super) fn note_payment(worker: &mut WorkerState, asked: &Asked<'_>, now: UnixMillis) {
+    let (hash, key) = asked.application();
+    if let Some(record) = worker.leased.peek_mut(hash, |known| known.is(key)) {
+        record.paid_at = Some(now);
+    }
 }
 
 /// Decides while the backend is away by what the slot last said, however old that is, and counts it
@@ -463,21 +476,5 @@ pub(super) fn without_backend(
             Some(Err(denial(plan.max(shut.place), &shut, service, now)))
         }
         Err(_) => None,
-    }
-}
-
-/// Keeps what a call paid for beyond the requests that waited for it.
-pub(super) fn keep_credit(
-    worker: &mut WorkerState,
-    service: &ServedService,
-    asked: &Asked<'_>,
-    (charged, usage): (&Charged, &Usage),
-    times: u64,
-    now: UnixMillis,
-) {
-    let until = credit_until(charged, &worker.slots(service), now);
-    let (hash, key) = asked.application();
-    if let Some(record) = worker.leased.peek_mut(hash, |known| known.is(key)) {
-        record.put_credit(usage, times, until);
     }
 }

@@ -3,11 +3,13 @@
 //! Owns what becomes of their charges and of what they paid for. Must not know slots.
 //!
 //! Near a limit, where nothing is left to lease and the limit is not reached, mode `balanced` asks the
-//! backend for several requests at once. When it says no to several it is asked for one.
+//! backend for all requests that wait at once, and those that come meanwhile are the next call's. What is
+//! asked for counts, so nothing is asked for that nobody waits for. So that not every call is for one,
+//! they follow each other at some distance. When the backend says no to several it is asked for one.
 
 use super::cached::Asked;
 use super::flights::{Flight, Waiter};
-use super::{FilterFlow, Resumption, leases};
+use super::{FilterFlow, FlightId, Resumption, leases};
 use crate::callout::{CallOutcome, Reply};
 use crate::counters::Counter;
 use crate::time::UnixMillis;
@@ -37,6 +39,49 @@ impl FilterFlow {
         }
     }
 
+    /// From when on the call of a flight is made, so that it pays for those who come until then.
+    pub(super) fn pays_again_at(&self, worker: &WorkerState, id: FlightId) -> UnixMillis {
+        let flight = self.flights.get(id).filter(|flight| !flight.is_full());
+        let again = flight.and_then(|flight| {
+            let served = self.services.get(flight.question.service)?;
+            let credential = flight.question.credential.as_ref();
+            let asked = Asked::of(served, &credential, &flight.question.usage);
+            leases::pays_again_at(worker, &asked)
+        });
+        again.unwrap_or_default()
+    }
+
+    /// A call is about to be made: it pays for all who wait for it, as far as it may.
+    pub(super) fn pay_for_those_who_wait(
+        &mut self,
+        worker: &mut WorkerState,
+        id: FlightId,
+        now: UnixMillis,
+    ) {
+        let Some(flight) = self.flights.get_mut(id) else {
+            return;
+        };
+        let Some(most) = flight.may_pay else {
+            return;
+        };
+        let others = u64::try_from(flight.others.len()).unwrap_or(u64::MAX);
+        let more = others.min(most.saturating_sub(1));
+        flight.pays = 1;
+        let Some(served) = self.services.get(flight.question.service) else {
+            return;
+        };
+        let credential = flight.question.credential.as_ref();
+        let asked = Asked::of(served, &credential, &flight.question.usage);
+        leases::note_payment(worker, &asked, now);
+        if more == 0 {
+            return;
+        }
+        if let Ok(charged) = leases::charge(worker, served, &asked, more, now) {
+            flight.charged.absorb(charged);
+            flight.pays = more.saturating_add(1);
+        }
+    }
+
     /// Whether a call for several was denied, so that one for a single request is to follow. It is
     /// charged like the first.
     pub(super) fn asks_for_less(
@@ -46,8 +91,7 @@ impl FilterFlow {
         reply: &Reply,
         now: UnixMillis,
     ) -> bool {
-        let is_several = flight.prepays.is_some_and(|times| times > 1);
-        if !is_several || !matches!(reply, Reply::Exceeded(_)) {
+        if flight.pays <= 1 || !matches!(reply, Reply::Exceeded(_)) {
             return false;
         }
         let Some(served) = self.services.get(flight.question.service) else {
@@ -58,7 +102,7 @@ impl FilterFlow {
         match leases::charge(worker, served, &asked, 1, now) {
             Ok(charged) => {
                 flight.charged = charged;
-                flight.prepays = Some(1);
+                flight.may_pay = Some(1);
                 true
             }
             Err(_) => false,
@@ -79,30 +123,21 @@ impl FilterFlow {
         }
     }
 
-    /// Lets those through who waited for a call that paid for them, and keeps what is left for those
-    /// who come.
+    /// Lets those through who waited for a call that paid for them.
     pub(super) fn spread(
         &mut self,
         worker: &mut WorkerState,
         flight: &Flight,
         reply: &Reply,
         waiters: &mut Vec<Waiter>,
-        now: UnixMillis,
     ) -> Vec<Resumption> {
         let mut resumptions = Vec::new();
-        let Some(times) = flight
-            .prepays
-            .filter(|_| matches!(reply, Reply::Allowed(_)))
-        else {
+        if flight.may_pay.is_none() || !matches!(reply, Reply::Allowed(_)) {
             return resumptions;
-        };
+        }
         let first = u64::from(flight.first.is_some());
-        let mut left = times.saturating_sub(first);
-        let paid = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(waiters.len());
-        for waiter in waiters.drain(..paid) {
-            left = left.saturating_sub(1);
+        let paid = usize::try_from(flight.pays.saturating_sub(first)).unwrap_or(usize::MAX);
+        for waiter in waiters.drain(..paid.min(waiters.len())) {
             worker.counters.one(Counter::Prepaid);
             self.waiting.remove(&waiter.stream);
             let resolution = self.admit(worker);
@@ -110,12 +145,6 @@ impl FilterFlow {
                 stream: waiter.stream,
                 resolution,
             });
-        }
-        if let Some(served) = self.services.get(flight.question.service) {
-            let credential = flight.question.credential.as_ref();
-            let asked = Asked::of(served, &credential, &flight.question.usage);
-            let paid = (&flight.charged, &flight.question.usage);
-            leases::keep_credit(worker, served, &asked, paid, left, now);
         }
         resumptions
     }

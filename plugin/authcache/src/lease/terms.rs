@@ -142,13 +142,6 @@ impl Terms {
         credit.max(used).saturating_add(share.min(room))
     }
 
-    /// How many uses one call pays for in advance, when the limit leaves `left` of them: few enough
-    /// that what is paid and not used is little, at least the one that is asked for.
-    pub fn prepaid(&self, left: u64) -> u64 {
-        let parts = u64::from(self.gateways.max(1)).saturating_mul(8);
-        (left / parts).max(1)
-    }
-
     /// Until when the tokens of a reading are used.
     pub fn valid_until(&self, asked_at: UnixMillis) -> UnixMillis {
         asked_at.plus_ms(self.valid_ms)
@@ -206,13 +199,6 @@ mod tests {
                 assert!(shares <= left && (shares > 0) == (left > 0), "{max} {read}");
             }
         }
-    }
-
-    #[test]
-    fn one_is_prepaid_at_least_and_an_eighth_of_a_part_at_most() {
-        let terms = Terms::new(4, 0, DELAYS, 0);
-        let prepaid = [0, 31, 32, 64, u64::MAX].map(|left| terms.prepaid(left));
-        assert_eq!(prepaid, [1, 1, 1, 2, u64::MAX / 32]);
     }
 
     #[test]
