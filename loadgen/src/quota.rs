@@ -24,11 +24,11 @@ use lab::precise_timer::PreciseTimer;
 use lab::runtime::{self, Lab, LaunchError, LaunchOptions, RuntimeKind};
 use lab::scenario::{EndpointFile, LimitSettings, Scenario, ScenarioError};
 use lab::wasm_build::WasmArtefact;
+use reports::circumstances::Circumstances;
 use thiserror::Error;
 
 pub use self::case::{Case, Choices, Mode};
-pub use self::origin::Origin;
-pub use self::outcome::{Bound, Outcome, json, render};
+pub use self::outcome::{Outcome, json, render};
 use crate::drive::{Drive, DriveError, Plan};
 use crate::experiment::{self, ExperimentError};
 use crate::latency::Interval;
@@ -75,7 +75,7 @@ pub struct Measured {
     /// What each case came to.
     pub outcomes: Vec<Outcome>,
     /// The circumstances.
-    pub origin: Origin,
+    pub circumstances: Circumstances,
 }
 
 /// Why there is no outcome.
@@ -169,7 +169,7 @@ pub async fn run(
     } = bench;
     Ok(Measured {
         outcomes,
-        origin: begun.end(experiment.command.clone(), envoy, artefact),
+        circumstances: begun.end(experiment.command.clone(), envoy, artefact),
     })
 }
 

@@ -1,20 +1,21 @@
 //! Where the figures of a file come from that is no run: command, commit, machine, binaries.
 //!
-//! Owns the part of such a file that says so, and how it is told. Must not know figures. Files that
-//! were written without it stay readable; their pages say that they do not tell.
+//! Owns the part of such a file that says so, for those who write one too, and how it is told. Must
+//! not know figures. Files that were written without it stay readable; their pages say that they do
+//! not tell.
 
 use results::record::{Artefact, Envoy, Machine};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::format::{bytes, count, number};
 use crate::setup::Item;
 
 /// What a file says about its own making.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Circumstances {
     /// Command line that repeats it from the root of the checkout.
     pub command: String,
-    /// Commit of the working tree.
+    /// Commit of the working tree, `unknown` outside a checkout.
     pub commit: String,
     /// Whether the working tree differed from that commit.
     pub dirty: bool,

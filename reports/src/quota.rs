@@ -1,11 +1,11 @@
 //! What `loadgen quota --json` left behind: how exactly limits were kept, case by case.
 //!
-//! Owns reading it and what it amounts to in words. Must not know how a case was run or how it is
-//! drawn.
+//! Owns reading it, the part of a case that is written as it is read ([`Figures`]), and what it
+//! amounts to in words. Must not know how a case was run or how it is drawn.
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::circumstances::Circumstances;
 use crate::format::{count, list};
@@ -19,7 +19,7 @@ pub struct Quota {
     pub cases: Vec<Case>,
 }
 
-/// What a case came to.
+/// A case, and what it came to.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Case {
     /// How the cache decided, for example `strict`.
@@ -34,10 +34,20 @@ pub struct Case {
     pub load: f64,
     /// The share of the load that the first gateway got; absent: all got the same.
     pub uneven: Option<f64>,
+    /// What it came to.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// What a case came to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Figures {
     /// Requests that were sent.
     pub offered: u64,
     /// Requests that were let through.
     pub admitted: u64,
+    /// Requests that were denied for the limit.
+    pub denied: u64,
     /// Requests that were neither let through nor denied for the limit.
     pub failed: u64,
     /// What the backend's ledger counted.
@@ -48,7 +58,7 @@ pub struct Case {
     pub overshoot_percent: f64,
     /// Requests not let through that an ideal counter would have let through, in percent of those sent.
     pub false_denials_percent: f64,
-    /// Calls to the backend while the load ran.
+    /// Calls to the backend while the load ran, of all gateways.
     pub backend_calls: u64,
     /// What the mode promises.
     pub bound: Bound,
@@ -61,7 +71,7 @@ pub struct Case {
 }
 
 /// How far over the limit a mode may let usage go.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// So many units.
@@ -73,7 +83,7 @@ pub enum Bound {
 impl Case {
     /// The promise in percent of the limit.
     pub fn promise_percent(&self) -> Option<f64> {
-        match self.bound {
+        match self.figures.bound {
             Bound::Units(units) => Some(100.0 * units as f64 / self.limit.max(1) as f64),
             Bound::None => None,
         }
@@ -81,7 +91,7 @@ impl Case {
 
     /// The promise in words.
     pub fn promise(&self) -> String {
-        match (self.bound, self.within_bound) {
+        match (self.figures.bound, self.figures.within_bound) {
             (Bound::None, _) => "none".to_owned(),
             (Bound::Units(units), Some(false)) => format!("{} BROKEN", count(units)),
             (Bound::Units(units), _) => format!("{} kept", count(units)),
@@ -126,11 +136,13 @@ impl Quota {
     pub fn title(&self) -> String {
         let modes = self.modes();
         let kept = modes.iter().filter_map(|mode| {
-            let promised = self.of(mode).filter(|case| case.within_bound.is_some());
+            let promised = self
+                .of(mode)
+                .filter(|case| case.figures.within_bound.is_some());
             let (mut all, mut kept) = (0, 0);
             for case in promised {
                 all += 1;
-                kept += u64::from(case.within_bound == Some(true));
+                kept += u64::from(case.figures.within_bound == Some(true));
             }
             (all > 0).then(|| format!("{mode} in {} of {} cases", count(kept), count(all)))
         });
@@ -146,10 +158,10 @@ impl Quota {
         let modes = self.modes();
         let sentences = modes.iter().map(|mode| {
             let over = self.of(mode).max_by(|a, b| {
-                let key = |case: &Case| case.overshoot_percent;
+                let key = |case: &Case| case.figures.overshoot_percent;
                 key(a).total_cmp(&key(b))
             });
-            let denied = self.of(mode).map(|case| case.false_denials_percent);
+            let denied = self.of(mode).map(|case| case.figures.false_denials_percent);
             let denied = match denied.fold(0.0, f64::max) {
                 0.0 => "no request denied in vain".to_owned(),
                 most => format!(
@@ -158,11 +170,11 @@ impl Quota {
                 ),
             };
             let over = match over {
-                Some(case) if case.overshoot > 0 => format!(
+                Some(case) if case.figures.overshoot > 0 => format!(
                     "at most {} over a limit of {} ({})",
-                    count(case.overshoot),
+                    count(case.figures.overshoot),
                     count(case.limit),
-                    share(case.overshoot_percent)
+                    share(case.figures.overshoot_percent)
                 ),
                 _ => "never over a limit".to_owned(),
             };
@@ -180,13 +192,13 @@ impl Quota {
         }
         for case in &self.cases {
             let name = format!("{}, {case}", case.mode);
-            if case.failed > 0 {
-                let failed = count(case.failed);
+            if case.figures.failed > 0 {
+                let failed = count(case.figures.failed);
                 found.push(format!(
                     "{name}: {failed} requests failed, neither let through nor denied for the limit"
                 ));
             }
-            if case.late {
+            if case.figures.late {
                 found.push(format!(
                     "{name}: the lab was up late, so it was loaded for less than its minute"
                 ));
@@ -200,12 +212,13 @@ impl Quota {
         let mut found = Vec::new();
         for case in &self.cases {
             let name = format!("{}, {case}", case.mode);
-            if case.within_bound == Some(false) {
-                let over = count(case.overshoot);
+            let figures = &case.figures;
+            if figures.within_bound == Some(false) {
+                let over = count(figures.overshoot);
                 found.push(format!("{name}: PROMISE BROKEN, {over} over the limit"));
             }
-            if !case.exact {
-                let (admitted, counted) = (count(case.admitted), count(case.counted));
+            if !figures.exact {
+                let (admitted, counted) = (count(figures.admitted), count(figures.counted));
                 found.push(format!(
                     "{name}: NOT EXACT, {admitted} were let through and {counted} counted"
                 ));

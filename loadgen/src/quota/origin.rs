@@ -1,6 +1,7 @@
 //! Where outcomes come from: what another person needs to repeat them.
 //!
-//! Owns [`Origin`], which stands in the JSON file as `circumstances`. Must not know outcomes.
+//! Owns when a measurement began, and what is said of it when it ends ([`Circumstances`] in its JSON
+//! file). Must not know outcomes.
 
 use std::path::Path;
 use std::time::Instant;
@@ -8,33 +9,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use lab::envoy_binary::EnvoyBinary;
 use lab::wasm_build::WasmArtefact;
-use results::record::{Artefact, Envoy, Machine};
-use serde::Serialize;
+use reports::circumstances::Circumstances;
+use results::record::Envoy;
 
 use crate::experiment::artefact_record;
 use crate::machine;
 use crate::provenance::Provenance;
-
-/// The circumstances of outcomes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Origin {
-    /// Command line that repeats them from the root of the checkout.
-    pub command: String,
-    /// Commit of the working tree, `unknown` outside a checkout.
-    pub commit: String,
-    /// Whether the working tree differed from that commit.
-    pub dirty: bool,
-    /// Start, RFC 3339 in UTC.
-    pub started_at: String,
-    /// Wall time in seconds.
-    pub duration_s: f64,
-    /// The machine.
-    pub machine: Machine,
-    /// Envoy as it was run.
-    pub envoy: Option<Envoy>,
-    /// The plugin.
-    pub artefact: Option<Artefact>,
-}
 
 /// A measurement that has begun.
 pub(super) struct Begun {
@@ -59,8 +39,8 @@ impl Begun {
         command: String,
         envoy: EnvoyBinary,
         artefact: Option<WasmArtefact>,
-    ) -> Origin {
-        Origin {
+    ) -> Circumstances {
+        Circumstances {
             command,
             commit: self.provenance.commit,
             dirty: self.provenance.dirty,

@@ -1,13 +1,14 @@
 //! What a case came to: how far over the limit, and how many requests were denied in vain.
 //!
 //! Owns [`Outcome`], the bound that a mode promises, and how both are shown. Must not know how a
-//! case is run.
+//! case is run, nor the names in the file, which are those of [`reports::quota`].
 
 use std::fmt;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use lab::collect::Counts;
+use reports::quota::{Bound, Figures};
 use serde::Serialize;
 use serde_json::{Value, json as json_value};
 
@@ -18,61 +19,15 @@ use crate::latency::{ErrorClass, Interval};
 /// Answered by the cache when a limit is reached.
 const TOO_MANY: ErrorClass = ErrorClass::Status(429);
 
-/// How far over the limit a mode may let usage go.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bound {
-    /// So many units.
-    Units(u64),
-    /// The mode promises none.
-    None,
-}
-
-impl Bound {
-    /// What the mode promises at a report lag of at most 50 ms.
-    pub fn of(mode: Mode, limit: u64) -> Self {
-        match mode {
-            Mode::Strict => Bound::Units(0),
-            // Half a percent, and two requests where that is less than two.
-            Mode::Balanced => Bound::Units((limit / 200).max(2)),
-            Mode::Fast | Mode::Off => Bound::None,
-        }
-    }
-}
-
 /// What a case came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// The case.
     #[serde(flatten)]
     pub case: Case,
-    /// Requests that were sent.
-    pub offered: u64,
-    /// Requests that were let through.
-    pub admitted: u64,
-    /// Requests that were answered with 429.
-    pub denied: u64,
-    /// Requests that were answered otherwise or not at all.
-    pub failed: u64,
-    /// What the backend's ledger counted.
-    pub counted: u64,
-    /// Counted beyond the limit.
-    pub overshoot: u64,
-    /// The same in percent of the limit.
-    pub overshoot_percent: f64,
-    /// Requests not let through that an ideal counter would have let through, in percent of those
-    /// sent.
-    pub false_denials_percent: f64,
-    /// Calls to the backend while the load ran, of all gateways.
-    pub backend_calls: u64,
-    /// What the mode promises.
-    pub bound: Bound,
-    /// Whether the promise was kept; `None` where there is none.
-    pub within_bound: Option<bool>,
-    /// Whether every admitted request was counted, and reached the upstream exactly once.
-    pub exact: bool,
-    /// Whether the labs were not up when the minute began, so that less was sent than meant.
-    pub late: bool,
+    /// What it came to.
+    #[serde(flatten)]
+    pub figures: Figures,
 }
 
 impl Outcome {
@@ -89,9 +44,8 @@ impl Outcome {
         let ideal = sent.sent.min(limit);
         let missing = ideal.saturating_sub(sent.ok);
         let percent = |part: u64, whole: u64| 100.0 * part as f64 / whole.max(1) as f64;
-        let bound = Bound::of(case.mode, limit);
-        Self {
-            case: case.clone(),
+        let bound = promise(case.mode, limit);
+        let figures = Figures {
             offered: sent.sent,
             admitted: sent.ok,
             denied,
@@ -108,12 +62,17 @@ impl Outcome {
             },
             exact: counts.reported == sent.ok && counts.upstream_requests == sent.ok,
             late,
+        };
+        Self {
+            case: case.clone(),
+            figures,
         }
     }
 
     /// Whether anything went otherwise than it should.
     pub fn has_failed(&self) -> bool {
-        self.within_bound == Some(false) || !self.exact || self.failed > 0
+        let it = &self.figures;
+        it.within_bound == Some(false) || !it.exact || it.failed > 0
     }
 }
 
@@ -123,12 +82,22 @@ impl fmt::Display for Outcome {
             f,
             "{}: {} of {} admitted, {} over the limit, {:.2} % denied in vain, {} backend calls",
             self.case,
-            self.admitted,
-            self.offered,
-            self.overshoot,
-            self.false_denials_percent,
-            self.backend_calls
+            self.figures.admitted,
+            self.figures.offered,
+            self.figures.overshoot,
+            self.figures.false_denials_percent,
+            self.figures.backend_calls
         )
+    }
+}
+
+/// What a mode promises at a report lag of at most 50 ms.
+fn promise(mode: Mode, limit: u64) -> Bound {
+    match mode {
+        Mode::Strict => Bound::Units(0),
+        // Half a percent, and two requests where that is less than two.
+        Mode::Balanced => Bound::Units((limit / 200).max(2)),
+        Mode::Fast | Mode::Off => Bound::None,
     }
 }
 
@@ -152,26 +121,27 @@ pub fn render(outcomes: &[Outcome]) -> String {
     ]);
     for outcome in outcomes {
         let case = &outcome.case;
-        let figures = [
+        let figures = &outcome.figures;
+        let cells = [
             case.limit.to_string(),
             format!("×{}", case.load),
             case.gateways.to_string(),
             case.workers.to_string(),
-            outcome.offered.to_string(),
-            outcome.admitted.to_string(),
-            format!("{} ({:.2} %)", outcome.overshoot, outcome.overshoot_percent),
-            format!("{:.2} %", outcome.false_denials_percent),
-            outcome.backend_calls.to_string(),
-            match outcome.within_bound {
+            figures.offered.to_string(),
+            figures.admitted.to_string(),
+            format!("{} ({:.2} %)", figures.overshoot, figures.overshoot_percent),
+            format!("{:.2} %", figures.false_denials_percent),
+            figures.backend_calls.to_string(),
+            match figures.within_bound {
                 Some(true) => "kept".to_owned(),
                 Some(false) => "BROKEN".to_owned(),
                 None => "none".to_owned(),
             },
         ];
-        let figures = figures
+        let cells = cells
             .map(|text| Cell::new(text).set_alignment(CellAlignment::Right))
             .into_iter();
-        table.add_row(std::iter::once(Cell::new(case.mode)).chain(figures));
+        table.add_row(std::iter::once(Cell::new(case.mode)).chain(cells));
     }
     let problems = outcomes.iter().filter_map(problem);
     let problems: String = problems.map(|line| format!("  - {line}\n")).collect();
@@ -182,33 +152,33 @@ pub fn render(outcomes: &[Outcome]) -> String {
 }
 
 fn problem(outcome: &Outcome) -> Option<String> {
-    let case = &outcome.case;
-    if outcome.within_bound == Some(false) {
+    let Outcome { case, figures } = outcome;
+    if figures.within_bound == Some(false) {
         return Some(format!(
             "{case}: {} over the limit, promised are at most {:?}",
-            outcome.overshoot, outcome.bound
+            figures.overshoot, figures.bound
         ));
     }
-    if !outcome.exact {
+    if !figures.exact {
         return Some(format!(
             "{case}: {} answered with 200, but the ledger counted {}",
-            outcome.admitted, outcome.counted
+            figures.admitted, figures.counted
         ));
     }
-    if outcome.failed > 0 {
+    if figures.failed > 0 {
         return Some(format!(
             "{case}: {} requests failed, neither let through nor denied for the limit",
-            outcome.failed
+            figures.failed
         ));
     }
-    outcome
+    figures
         .late
         .then(|| format!("{case}: the lab was up late, so it was loaded for less than its minute"))
 }
 
 /// The outcomes and their circumstances for programs.
 pub fn json(measured: &Measured) -> Value {
-    json_value!({ "circumstances": measured.origin, "cases": measured.outcomes })
+    json_value!({ "circumstances": measured.circumstances, "cases": measured.outcomes })
 }
 
 #[cfg(test)]
@@ -242,7 +212,10 @@ mod tests {
     fn a_limit_that_is_used_to_the_last_unit_is_no_failure() {
         let exact = outcome(Mode::Strict, 60, 120, 60);
         assert!(!exact.has_failed());
-        assert_eq!((exact.overshoot, exact.false_denials_percent), (0, 0.0));
+        assert_eq!(
+            (exact.figures.overshoot, exact.figures.false_denials_percent),
+            (0, 0.0)
+        );
         assert!(!render(&[exact]).contains("Not as"));
     }
 
@@ -256,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_of_a_case_is_what_reports_read() {
+        let broken = outcome(Mode::Balanced, 63, 117, 63);
+        let text = serde_json::to_string(&broken).expect("an outcome is plain values");
+        let read: reports::quota::Case = serde_json::from_str(&text).expect("reports read it");
+        assert_eq!((read.mode.as_str(), read.limit), ("balanced", 60));
+        assert_eq!(read.figures, broken.figures);
+    }
+
+    #[test]
     fn usage_that_the_ledger_lacks_is_a_failure_in_every_mode() {
         assert!(outcome(Mode::Fast, 50, 0, 49).has_failed());
     }
@@ -263,8 +245,8 @@ mod tests {
     #[test]
     fn denied_in_vain_is_what_an_ideal_counter_would_have_let_through() {
         let early = outcome(Mode::Strict, 45, 45, 45);
-        assert!((early.false_denials_percent - 100.0 * 15.0 / 90.0).abs() < 1e-9);
+        assert!((early.figures.false_denials_percent - 100.0 * 15.0 / 90.0).abs() < 1e-9);
         let below = outcome(Mode::Strict, 50, 4, 50);
-        assert!((below.false_denials_percent - 100.0 * 4.0 / 54.0).abs() < 1e-9);
+        assert!((below.figures.false_denials_percent - 100.0 * 4.0 / 54.0).abs() < 1e-9);
     }
 }

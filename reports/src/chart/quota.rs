@@ -18,7 +18,7 @@ pub fn charts(quota: &Quota) -> Vec<Chart> {
 }
 
 fn meta(quota: &Quota) -> String {
-    let requests: u64 = quota.cases.iter().map(|case| case.offered).sum();
+    let requests: u64 = quota.cases.iter().map(|case| case.figures.offered).sum();
     let mut parts = vec![
         format!("{} cases of one minute", count(quota.cases.len() as u64)),
         format!("{} requests offered", count(requests)),
@@ -64,16 +64,17 @@ fn overshoot(quota: &Quota) -> Chart {
         table.push([
             case.mode.clone(),
             case.to_string(),
-            count(case.offered),
-            count(case.admitted),
-            count(case.overshoot),
-            share(case.overshoot_percent),
+            count(case.figures.offered),
+            count(case.figures.admitted),
+            count(case.figures.overshoot),
+            share(case.figures.overshoot_percent),
             case.promise(),
         ]);
     }
     let values = || {
         let cases = quota.cases.iter();
-        let values = cases.flat_map(|it| [Some(it.overshoot_percent), it.promise_percent()]);
+        let values =
+            cases.flat_map(|it| [Some(it.figures.overshoot_percent), it.promise_percent()]);
         values.flatten().filter(|value| *value > 0.0)
     };
     let low = 10_f64.powf(values().fold(0.1, f64::min).log10().floor());
@@ -84,13 +85,17 @@ fn overshoot(quota: &Quota) -> Chart {
         ticks: log_ticks(low, high),
         groups: groups(quota, true, |case| Row {
             name: case.to_string(),
-            value: case.overshoot_percent,
-            text: match case.overshoot {
+            value: case.figures.overshoot_percent,
+            text: match case.figures.overshoot {
                 0 => "0".to_owned(),
-                units => format!("{} · {}", count(units), share(case.overshoot_percent)),
+                units => format!(
+                    "{} · {}",
+                    count(units),
+                    share(case.figures.overshoot_percent)
+                ),
             },
             mark: case.promise_percent(),
-            ink: match case.within_bound {
+            ink: match case.figures.within_bound {
                 Some(false) => Ink::Error,
                 Some(true) => Ink::Hit,
                 None => Ink::Muted,
@@ -106,7 +111,7 @@ fn denied(quota: &Quota) -> Chart {
     let most = quota
         .cases
         .iter()
-        .map(|case| case.false_denials_percent)
+        .map(|case| case.figures.false_denials_percent)
         .fold(0.0, f64::max);
     let words = Words {
         id: "denied-in-vain",
@@ -136,10 +141,10 @@ fn denied(quota: &Quota) -> Chart {
         table.push([
             case.mode.clone(),
             case.to_string(),
-            count(case.offered),
-            count(case.admitted),
-            share(case.false_denials_percent),
-            count(case.backend_calls),
+            count(case.figures.offered),
+            count(case.figures.admitted),
+            share(case.figures.false_denials_percent),
+            count(case.figures.backend_calls),
         ]);
     }
     let high = ticks::round_up(most.max(1.0));
@@ -149,8 +154,8 @@ fn denied(quota: &Quota) -> Chart {
         ticks: ticks::linear(high, 5, |value| percent(value / 100.0)),
         groups: groups(quota, false, |case| Row {
             name: case.to_string(),
-            value: case.false_denials_percent,
-            text: share(case.false_denials_percent),
+            value: case.figures.false_denials_percent,
+            text: share(case.figures.false_denials_percent),
             mark: None,
             ink: Ink::Denied,
         }),
