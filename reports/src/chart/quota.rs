@@ -6,7 +6,7 @@ use crate::draw::ink::Ink;
 use crate::draw::scale::Scale;
 use crate::draw::ticks::{self, Tick};
 use crate::format::{count, percent};
-use crate::quota::{Case, Quota, share};
+use crate::quota::{Case, Figures, Quota, share};
 use crate::table::Table;
 
 /// The charts of the cases; none if there are no cases.
@@ -50,27 +50,15 @@ fn overshoot(quota: &Quota) -> Chart {
                proportions."
             .into(),
     };
-    let head = [
-        "Mode",
-        "Case",
-        "Offered",
-        "Let through",
-        "Over the limit",
-        "Over the limit (%)",
-        "Promise",
-    ];
-    let mut table = Table::new("Usage beyond the limit, for each case", 2, &head);
-    for case in &quota.cases {
-        table.push([
-            case.mode.clone(),
-            case.to_string(),
-            count(case.figures.offered),
-            count(case.figures.admitted),
-            count(case.figures.overshoot),
-            share(case.figures.overshoot_percent),
+    let columns = ["Over the limit", "Over the limit (%)", "Promise"];
+    let title = "Usage beyond the limit, for each case";
+    let table = table(quota, title, columns, |case, figures| {
+        [
+            count(figures.overshoot),
+            share(figures.overshoot_percent),
             case.promise(),
-        ]);
-    }
+        ]
+    });
     let values = || {
         let cases = quota.cases.iter();
         let values =
@@ -83,19 +71,15 @@ fn overshoot(quota: &Quota) -> Chart {
         title: "beyond the limit, percent of it, log scale above 0",
         scale: Scale::LogAndZero { low, high },
         ticks: log_ticks(low, high),
-        groups: groups(quota, true, |case| Row {
+        groups: groups(quota, true, |case, figures| Row {
             name: case.to_string(),
-            value: case.figures.overshoot_percent,
-            text: match case.figures.overshoot {
+            value: figures.overshoot_percent,
+            text: match figures.overshoot {
                 0 => "0".to_owned(),
-                units => format!(
-                    "{} · {}",
-                    count(units),
-                    share(case.figures.overshoot_percent)
-                ),
+                units => format!("{} · {}", count(units), share(figures.overshoot_percent)),
             },
             mark: case.promise_percent(),
-            ink: match case.figures.within_bound {
+            ink: match figures.within_bound {
                 Some(false) => Ink::Error,
                 Some(true) => Ink::Hit,
                 None => Ink::Muted,
@@ -128,34 +112,23 @@ fn denied(quota: &Quota) -> Chart {
                through was denied in vain: this is the price of never passing a limit."
             .into(),
     };
-    let head = [
-        "Mode",
-        "Case",
-        "Offered",
-        "Let through",
-        "Denied in vain (%)",
-        "Backend calls per minute",
-    ];
-    let mut table = Table::new("Requests denied in vain, for each case", 2, &head);
-    for case in &quota.cases {
-        table.push([
-            case.mode.clone(),
-            case.to_string(),
-            count(case.figures.offered),
-            count(case.figures.admitted),
-            share(case.figures.false_denials_percent),
-            count(case.figures.backend_calls),
-        ]);
-    }
+    let columns = ["Denied in vain (%)", "Backend calls per minute"];
+    let title = "Requests denied in vain, for each case";
+    let table = table(quota, title, columns, |_, figures| {
+        [
+            share(figures.false_denials_percent),
+            count(figures.backend_calls),
+        ]
+    });
     let high = ticks::round_up(most.max(1.0));
     let shown = Dots {
         title: "requests denied in vain, percent of those sent",
         scale: Scale::Linear { low: 0.0, high },
         ticks: ticks::linear(high, 5, |value| percent(value / 100.0)),
-        groups: groups(quota, false, |case| Row {
+        groups: groups(quota, false, |case, figures| Row {
             name: case.to_string(),
-            value: case.figures.false_denials_percent,
-            text: share(case.figures.false_denials_percent),
+            value: figures.false_denials_percent,
+            text: share(figures.false_denials_percent),
             mark: None,
             ink: Ink::Denied,
         }),
@@ -165,7 +138,30 @@ fn denied(quota: &Quota) -> Chart {
     })
 }
 
-fn groups(quota: &Quota, promises: bool, row: impl Fn(&Case) -> Row) -> Vec<Group> {
+/// Every case with what was offered and let through, and in columns of their own what a chart is about.
+fn table<const COLUMNS: usize>(
+    quota: &Quota,
+    title: &str,
+    columns: [&str; COLUMNS],
+    cells: impl Fn(&Case, &Figures) -> [String; COLUMNS],
+) -> Table {
+    let head = ["Mode", "Case", "Offered", "Let through"];
+    let head: Vec<&str> = head.into_iter().chain(columns).collect();
+    let mut table = Table::new(title, 2, &head);
+    for case in &quota.cases {
+        let figures = &case.figures;
+        let every = [
+            case.mode.clone(),
+            case.to_string(),
+            count(figures.offered),
+            count(figures.admitted),
+        ];
+        table.push(every.into_iter().chain(cells(case, figures)));
+    }
+    table
+}
+
+fn groups(quota: &Quota, promises: bool, row: impl Fn(&Case, &Figures) -> Row) -> Vec<Group> {
     let modes = quota.modes().into_iter();
     modes
         .map(|mode| Group {
@@ -177,7 +173,7 @@ fn groups(quota: &Quota, promises: bool, row: impl Fn(&Case) -> Row) -> Vec<Grou
                 _ => "promises nothing",
             }
             .to_owned(),
-            rows: quota.of(mode).map(&row).collect(),
+            rows: quota.of(mode).map(|it| row(it, &it.figures)).collect(),
         })
         .collect()
 }
