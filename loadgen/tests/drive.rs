@@ -35,13 +35,25 @@ fn plan(server: &str, profile: &str) -> Plan {
     }
 }
 
+/// The seconds of a load, taken when it is over.
 async fn seconds_of(plan: Plan) -> Vec<(u32, Interval)> {
+    let mut drive = Drive::start(plan).await.expect("the load starts");
+    drive.ended().await;
+    let mut seconds = drive.completed();
+    seconds.extend(drive.finish().await.expect("the load ends well"));
+    seconds
+}
+
+/// The seconds of a load that is watched while it runs: there is a look at it with every request that
+/// arrives.
+async fn watched_seconds_of(plan: Plan, server: &KnownServer) -> Vec<(u32, Interval)> {
+    let mut arrived = server.watch_arrived();
     let mut drive = Drive::start(plan).await.expect("the load starts");
     let mut seconds = Vec::new();
     loop {
         tokio::select! {
             () = drive.ended() => break,
-            () = tokio::time::sleep(Duration::from_millis(50)) => seconds.extend(drive.completed()),
+            Ok(()) = arrived.changed() => seconds.extend(drive.completed()),
         }
     }
     seconds.extend(drive.finish().await.expect("the load ends well"));
@@ -105,7 +117,7 @@ async fn every_second_is_handed_out_once_and_in_order() {
     let server = server(Conduct::default());
     let profile = "mode = 'open'\narrival = 'constant'\nwarm_up = '1s'\n\
         [[phases]]\nduration = '2s'\nrate = 300";
-    let seconds = seconds_of(plan(&server.url(), profile)).await;
+    let seconds = watched_seconds_of(plan(&server.url(), profile), &server).await;
     let offered: Vec<(u32, u64)> = seconds.iter().map(|(n, i)| (*n, i.offered)).collect();
     assert_eq!(offered, [(0, 300), (1, 300), (2, 300)]);
     assert_eq!(server.seen().answered, 900);
@@ -136,7 +148,7 @@ async fn a_server_that_never_answers_is_given_up_and_what_was_due_counts_as_offe
     });
     let profile = "mode = 'open'\narrival = 'constant'\nconnections = 10\ntimeout = '1s'\n\
         [[phases]]\nduration = '1s'\nrate = 200";
-    let total = merged(&seconds_of(plan(&server.url(), profile)).await);
+    let total = merged(&watched_seconds_of(plan(&server.url(), profile), &server).await);
     assert_eq!(total.offered, 200);
     assert!(total.sent < 60, "{}", total.sent);
     assert_eq!(total.errors.get(&ErrorClass::Timeout), Some(&total.sent));

@@ -1,7 +1,7 @@
 //! Loads other than a plain schedule: a warm-up that waits, a trace, users that think.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use lab::precise_timer::PreciseTimer;
@@ -18,6 +18,8 @@ use loadgen::second_log::SecondLog;
 use loadgen::stop::StopSignal;
 use results::hlog::HlogWriter;
 use results::series::SeriesWriter;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{Behaviour, Server};
 
@@ -206,30 +208,55 @@ async fn a_trace_is_sent_line_by_line_in_its_second() {
 async fn every_look_up_of_a_search_is_counted_in_one_of_its_steps() {
     let server = Server::start(Behaviour::default());
     let text = "mode = 'saturation'\narrival = 'constant'\nfrom = 20\nto = 80\nstep = '1s'\np99_below = '10s'\n";
-    let probe = CountsServed(&server);
+    let probe = SlowGateway {
+        loaded: &server,
+        // Long enough for requests of any step to be sent meanwhile.
+        counters: Server::start(Behaviour {
+            slow: Some((1, Duration::from_millis(100))),
+            ..Behaviour::default()
+        }),
+        first: OnceLock::new(),
+    };
     let (loaded, series) = load(&server, text, &probe).await;
     let sent = loaded.measured.interval.sent;
-    // What was sent while the first reading was taken belongs to no difference of two.
+    // What was answered before the first reading belongs to no difference of two; everything else does.
+    let before = probe.first.get().expect("there was a reading");
     let counted = loaded.measured.change.counters.expect("read").hits;
-    assert!(
-        counted <= sent && counted + 20 > sent,
-        "{counted} of {sent}"
-    );
+    assert_eq!(before + counted, sent);
     let rows = series.lines().skip(1);
     let rows = rows.map(|row| row.split(',').nth(5).and_then(|n| n.parse::<u64>().ok()));
     let of_rows: Option<u64> = rows.sum();
     assert_eq!(of_rows, Some(counted), "{series}");
 }
 
-/// Every request that the server answered is a hit.
-struct CountsServed<'a>(&'a Server);
+/// A gateway that takes a while to tell its counters: every request that the loaded server had answered
+/// by then is a hit.
+struct SlowGateway<'a> {
+    loaded: &'a Server,
+    counters: Server,
+    first: OnceLock<u64>,
+}
 
-impl Probe for CountsServed<'_> {
+impl SlowGateway<'_> {
+    /// Returns when the gateway has answered.
+    async fn ask(&self) -> std::io::Result<()> {
+        let mut gateway = TcpStream::connect(self.counters.addr).await?;
+        let request = b"GET /stats HTTP/1.1\r\nhost: gateway\r\n\r\n";
+        gateway.write_all(request).await?;
+        gateway.read_u8().await?;
+        Ok(())
+    }
+}
+
+impl Probe for SlowGateway<'_> {
     async fn read(&self) -> Result<Reading, ProbeError> {
-        // Read in the end, as a gateway's counters are, when the load has gone on for a while.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.ask()
+            .await
+            .map_err(|error| ProbeError(Box::new(error)))?;
+        let hits = self.loaded.served();
+        self.first.get_or_init(|| hits);
         let counters = Some(Counters {
-            hits: self.0.served(),
+            hits,
             ..Counters::default()
         });
         Ok(Reading {

@@ -7,7 +7,6 @@
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -71,7 +70,7 @@ pub struct KnownServer {
 struct State {
     conduct: Conduct,
     timer: PreciseTimer,
-    arrived: AtomicU64,
+    arrived: watch::Sender<u64>,
     answered: watch::Sender<u64>,
     frozen: watch::Sender<Option<Freeze>>,
     service: Mutex<Histogram<u64>>,
@@ -108,7 +107,7 @@ impl KnownServer {
         let state = Arc::new(State {
             conduct,
             timer: PreciseTimer::start(),
-            arrived: AtomicU64::new(0),
+            arrived: watch::channel(0).0,
             answered: watch::channel(0).0,
             frozen: watch::channel(None).0,
             service: Mutex::new(histogram::empty()),
@@ -136,6 +135,11 @@ impl KnownServer {
     /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// Tells of each request that arrives.
+    pub fn watch_arrived(&self) -> watch::Receiver<u64> {
+        self.state.arrived.subscribe()
     }
 
     /// Tells of each request that is answered.
@@ -219,7 +223,11 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
 
 impl State {
     async fn behave(&self, now: Instant) {
-        let n = self.arrived.fetch_add(1, Ordering::SeqCst);
+        let mut n = 0;
+        self.arrived.send_modify(|arrived| {
+            n = *arrived;
+            *arrived += 1;
+        });
         let conduct = &self.conduct;
         if conduct.freeze_ms > 0 && n == conduct.freeze_at {
             self.frozen.send_replace(Some(Freeze {
