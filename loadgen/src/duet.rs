@@ -69,16 +69,20 @@ impl Settings {
 }
 
 /// What is compared, and how.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// What the candidate is compared with.
-    pub base: Target,
-    /// What is judged.
-    pub candidate: Target,
-    /// How.
-    pub settings: Settings,
+struct Plan {
+    base: Target,
+    candidate: Target,
+    settings: Settings,
+}
+
+/// What the comparisons of one command share.
+pub struct Session<'a> {
     /// The executable that offers the lab's servers as subcommands.
     pub server_exe: PathBuf,
+    /// Ends them early.
+    pub stop: &'a StopSignal,
+    /// Where they show what they do.
+    pub progress: &'a Arc<Progress>,
 }
 
 /// Why there is no comparison.
@@ -130,40 +134,45 @@ pub enum DuetError {
     Step,
 }
 
-/// Runs a comparison to its end, or until `stop` is raised: then there is none.
-pub async fn run(
-    plan: Plan,
-    stop: &StopSignal,
-    progress: &Arc<Progress>,
-) -> Result<Option<Duet>, DuetError> {
-    let name = format!("{} / {}", plan.candidate.label, plan.base.label);
-    progress.heading(&name);
-    let envoy = obtain_envoy(progress)
-        .await
-        .map_err(obtain_error(&plan.base))?;
-    let mut artefacts = Vec::new();
-    for target in [&plan.base, &plan.candidate] {
-        let artefact = obtain_artefact(&target.scenario, progress).await;
-        artefacts.push(artefact.map_err(obtain_error(target))?);
-    }
-    let before = ProcessorTimes::now();
-    let bench = Bench {
-        plan: &plan,
-        artefacts: &artefacts,
-        envoy: &envoy,
-        stop,
-        progress,
-    };
-    let Some(found) = bench.stages().await? else {
-        return Ok(None);
-    };
-    progress.heading("");
-    let stolen = before
-        .zip(ProcessorTimes::now())
-        .map(|(before, after)| after.stolen_since(before));
-    match Duet::new(&plan, &envoy, &artefacts, found, stolen) {
-        Some(duet) => Ok(Some(duet)),
-        None => Err(DuetError::Figures),
+impl Session<'_> {
+    /// Carries out a comparison to its end, or until it is stopped: then there is none.
+    pub async fn compare(
+        &self,
+        base: Target,
+        candidate: Target,
+        settings: Settings,
+    ) -> Result<Option<Duet>, DuetError> {
+        let progress = self.progress;
+        progress.heading(&format!("{} / {}", candidate.label, base.label));
+        let envoy = obtain_envoy(progress).await.map_err(obtain_error(&base))?;
+        let mut artefacts = Vec::new();
+        for target in [&base, &candidate] {
+            let artefact = obtain_artefact(&target.scenario, progress).await;
+            artefacts.push(artefact.map_err(obtain_error(target))?);
+        }
+        let plan = Plan {
+            base,
+            candidate,
+            settings,
+        };
+        let before = ProcessorTimes::now();
+        let bench = Bench {
+            session: self,
+            plan: &plan,
+            artefacts: &artefacts,
+            envoy: &envoy,
+        };
+        let Some(found) = bench.stages().await? else {
+            return Ok(None);
+        };
+        progress.heading("");
+        let stolen = before
+            .zip(ProcessorTimes::now())
+            .map(|(before, after)| after.stolen_since(before));
+        match Duet::new(&plan, &envoy, &artefacts, found, stolen) {
+            Some(duet) => Ok(Some(duet)),
+            None => Err(DuetError::Figures),
+        }
     }
 }
 
@@ -177,11 +186,10 @@ pub(crate) fn obtain_error(target: &Target) -> impl FnOnce(ExperimentError) -> D
 
 /// What all blocks of a run are made of.
 struct Bench<'a> {
+    session: &'a Session<'a>,
     plan: &'a Plan,
     artefacts: &'a [Option<WasmArtefact>],
     envoy: &'a EnvoyBinary,
-    stop: &'a StopSignal,
-    progress: &'a Arc<Progress>,
 }
 
 impl Bench<'_> {
@@ -216,18 +224,19 @@ impl Bench<'_> {
 
     /// Starts the Envoys of a block, loads them and ends them.
     async fn block(&self, index: usize) -> Result<Option<BlockRecord>, DuetError> {
+        let Session { stop, progress, .. } = *self.session;
         let name = format!("block {} of {}", index + 1, self.plan.settings.blocks);
-        self.progress.step(&format!("{name}: starting Envoys"));
+        progress.step(&format!("{name}: starting Envoys"));
         let players = tokio::select! {
             players = self.start(index) => players?,
-            () = self.stop.raised() => return Ok(None),
+            () = stop.raised() => return Ok(None),
         };
         let bout = Bout {
             settings: self.plan.settings.clone(),
             players,
             name,
         };
-        let (stop, shown) = (self.stop.clone(), self.progress.clone());
+        let (stop, shown) = (stop.clone(), progress.clone());
         let measuring = tokio::task::spawn_blocking(move || {
             let measured = bout.measure(&stop, &shown);
             (bout.players, measured)
@@ -235,8 +244,7 @@ impl Bench<'_> {
         let (players, measured) = measuring.await.map_err(|_| DuetError::Step)?;
         for player in players {
             if let Err(error) = player.lab.stop().await {
-                self.progress
-                    .note(&format!("a lab did not stop cleanly: {error}"));
+                progress.note(&format!("a lab did not stop cleanly: {error}"));
             }
         }
         measured
@@ -256,7 +264,7 @@ impl Bench<'_> {
                 Part::Candidate => (&self.plan.candidate, self.artefacts.last()),
             };
             let artefact = artefact.cloned().flatten();
-            let lab = launch(target, artefact, self.envoy, &self.plan.server_exe).await?;
+            let lab = launch(target, artefact, self.envoy, &self.session.server_exe).await?;
             let pid = lab.pids().get(&Role::ENVOY.to_string()).copied();
             players.push(Player {
                 part,

@@ -10,6 +10,7 @@ use loadgen::cli::self_test::SelfTestArgs;
 use loadgen::cli::{
     AttachArgs, Cli, Command, LoadArgs, OutputArgs, QuotaArgs, RunArgs, headline_command,
 };
+use loadgen::duet::Session;
 use loadgen::duet::command::{self as duet, End};
 use loadgen::experiment::{self, Experiment};
 use loadgen::gate::command as gate;
@@ -110,10 +111,16 @@ fn runtime(builder: &mut Builder) -> Result<Runtime> {
 async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
     check_json(&cli.output)?;
     let progress = Arc::new(Progress::start());
+    let session = || -> Result<Session<'_>> {
+        Ok(Session {
+            server_exe: server_exe()?,
+            stop: &interrupts.end,
+            progress: &progress,
+        })
+    };
     if let Some(Command::Duet(arguments)) = &cli.command {
         let json = cli.output.json.as_deref();
-        let end = &interrupts.end;
-        return match duet::run(arguments, json, server_exe()?, end, &progress).await? {
+        return match duet::run(arguments, json, &session()?).await? {
             End::Valid => Ok(ExitCode::SUCCESS),
             End::NotValid => Ok(ExitCode::from(NOT_VALID)),
             End::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
@@ -129,7 +136,7 @@ async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
             check_file(file.as_deref())?;
         }
         let json = cli.output.json.as_deref();
-        let end = gate::run(arguments, json, server_exe()?, &interrupts.end, &progress).await?;
+        let end = gate::run(arguments, json, &session()?).await?;
         return Ok(ExitCode::from(match end {
             gate::End::Passed => 0,
             gate::End::Caught => CAUGHT,

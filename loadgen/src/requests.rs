@@ -37,6 +37,19 @@ pub struct PlainRequest {
     pub expect: Expect,
 }
 
+impl PlainRequest {
+    /// A GET that is to be answered with 200.
+    pub fn get(path_and_query: &str) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            path_and_query: path_and_query.to_owned(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            expect: Expect::Status(200),
+        }
+    }
+}
+
 /// Which status counts as success.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expect {

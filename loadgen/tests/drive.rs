@@ -8,7 +8,7 @@ use loadgen::drive::{Drive, Plan};
 use loadgen::latency::{ErrorClass, Interval};
 use loadgen::mix::{Mix, Popularity};
 use loadgen::profile::Profile;
-use loadgen::requests::{Expect, PlainRequest, Requests};
+use loadgen::requests::{PlainRequest, Requests};
 use loadgen::self_test::known_server::{Conduct, KnownServer};
 use loadgen::self_test::truth;
 use results::histogram::percentiles;
@@ -20,13 +20,7 @@ fn server(conduct: Conduct) -> KnownServer {
 fn plan(server: &str, profile: &str) -> Plan {
     let source = format!("name = 'test'\ndescription = 'a test'\nseed = 5\n{profile}");
     let profile = Profile::parse("test", &source).expect("profiles of these tests are valid");
-    let plain = PlainRequest {
-        method: "GET".to_owned(),
-        path_and_query: "/".to_owned(),
-        headers: Vec::new(),
-        body: Default::default(),
-        expect: Expect::Status(200),
-    };
+    let plain = PlainRequest::get("/");
     Plan {
         mix: Mix::new(profile.seed, 1, Popularity::Uniform, &[1.0], 0.0).expect("one of each"),
         requests: Arc::new(Requests::single(server, plain).expect("a plain request")),

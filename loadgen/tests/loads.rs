@@ -12,7 +12,7 @@ use loadgen::part::{Begin, Part};
 use loadgen::probe::{Counters, NoProbe, Probe, ProbeError, Reading};
 use loadgen::profile::{Profile, ProfileError};
 use loadgen::progress::Progress;
-use loadgen::requests::{Expect, PlainRequest, Requests};
+use loadgen::requests::{PlainRequest, Requests};
 use loadgen::saturation::{self, Loaded};
 use loadgen::second_log::SecondLog;
 use loadgen::stop::StopSignal;
@@ -49,13 +49,7 @@ async fn load_part(
         SeriesWriter::new(create("series.csv")).expect("writable"),
     );
     let profile = profile(text).expect("profiles of these tests are valid");
-    let plain = PlainRequest {
-        method: "GET".to_owned(),
-        path_and_query: "/".to_owned(),
-        headers: Vec::new(),
-        body: Default::default(),
-        expect: Expect::Status(200),
-    };
+    let plain = PlainRequest::get("/");
     let plan = Plan {
         mix: Mix::new(profile.seed, 1, Popularity::Uniform, &[1.0], 0.0).expect("one of each"),
         requests: Arc::new(Requests::single(&server.url(), plain).expect("a plain request")),

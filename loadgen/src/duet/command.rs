@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::Serialize;
 use thiserror::Error;
@@ -12,10 +11,8 @@ use thiserror::Error;
 use super::record::Duet;
 use super::suite::{self, Outcome};
 use super::target::{Target, TargetError};
-use super::{DuetError, Plan, Settings, show};
+use super::{DuetError, Session, show};
 use crate::cli::duet::{DuetArgs, Suite};
-use crate::progress::Progress;
-use crate::stop::StopSignal;
 
 /// Why a command gave nothing.
 #[derive(Debug, Error)]
@@ -55,19 +52,17 @@ pub enum End {
 pub async fn run(
     arguments: &DuetArgs,
     json: Option<&Path>,
-    server_exe: PathBuf,
-    stop: &StopSignal,
-    progress: &Arc<Progress>,
+    session: &Session<'_>,
 ) -> Result<End, CommandError> {
-    let bench = Bench {
-        settings: arguments.settings(),
-        server_exe,
-        stop,
-        progress,
+    let progress = session.progress;
+    let compare = async |base: &str, candidate: &str| -> Result<Option<Duet>, CommandError> {
+        let (base, candidate) = (Target::parse(base)?, Target::parse(candidate)?);
+        let compared = session.compare(base, candidate, arguments.settings());
+        Ok(compared.await?)
     };
     match (&arguments.suite, &arguments.base, &arguments.candidate) {
         (None, Some(base), Some(candidate)) => {
-            let Some(duet) = bench.compare(base, candidate).await? else {
+            let Some(duet) = compare(base, candidate).await? else {
                 return Ok(End::Interrupted);
             };
             write(json, &duet)?;
@@ -78,7 +73,7 @@ pub async fn run(
         (Some(Suite::HitPath), ..) | (None, ..) => {
             let mut outcomes: Vec<Outcome> = Vec::new();
             for entry in suite::hit_path() {
-                let Some(duet) = bench.compare(entry.base, entry.candidate).await? else {
+                let Some(duet) = compare(entry.base, entry.candidate).await? else {
                     return Ok(End::Interrupted);
                 };
                 progress.note(&show::duet(&duet));
@@ -90,25 +85,6 @@ pub async fn run(
             print!("{}", show::suite(&outcomes));
             Ok(end(outcomes.iter().map(|outcome| &outcome.duet)))
         }
-    }
-}
-
-struct Bench<'a> {
-    settings: Settings,
-    server_exe: PathBuf,
-    stop: &'a StopSignal,
-    progress: &'a Arc<Progress>,
-}
-
-impl Bench<'_> {
-    async fn compare(&self, base: &str, candidate: &str) -> Result<Option<Duet>, CommandError> {
-        let plan = Plan {
-            base: Target::parse(base)?,
-            candidate: Target::parse(candidate)?,
-            settings: self.settings.clone(),
-            server_exe: self.server_exe.clone(),
-        };
-        Ok(super::run(plan, self.stop, self.progress).await?)
     }
 }
 

@@ -3,8 +3,7 @@
 //! Owns the order in which gates are measured, and which share a comparison. Must not know how figures are
 //! obtained.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -17,9 +16,7 @@ use crate::cli::gate::{GateArgs, WARM_UP};
 use crate::duet::figures::{Margins, Metric};
 use crate::duet::record::Duet;
 use crate::duet::target::Target;
-use crate::duet::{self, Plan, Settings};
-use crate::progress::Progress;
-use crate::stop::StopSignal;
+use crate::duet::{Session, Settings};
 
 /// What a command came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,12 +35,10 @@ pub enum End {
 pub async fn run(
     arguments: &GateArgs,
     json: Option<&Path>,
-    server_exe: PathBuf,
-    stop: &StopSignal,
-    progress: &Arc<Progress>,
+    session: &Session<'_>,
 ) -> Result<End, GateError> {
     let Some(file) = &arguments.file else {
-        let proof = prove::run(arguments, json, server_exe, stop, progress).await?;
+        let proof = prove::run(arguments, json, session).await?;
         return Ok(match proof {
             Some(proof) if proof.holds() => End::Passed,
             Some(proof) if proof.is_valid() => End::Caught,
@@ -51,7 +46,7 @@ pub async fn run(
             None => End::Interrupted,
         });
     };
-    let decision = decide(arguments, file, json, server_exe, stop, progress).await?;
+    let decision = decide(arguments, file, json, session).await?;
     Ok(match decision {
         Some(Decision::Passed) => End::Passed,
         Some(Decision::Regressed) => End::Caught,
@@ -65,9 +60,7 @@ async fn decide(
     arguments: &GateArgs,
     file: &Path,
     json: Option<&Path>,
-    server_exe: PathBuf,
-    stop: &StopSignal,
-    progress: &Arc<Progress>,
+    session: &Session<'_>,
 ) -> Result<Option<Decision>, GateError> {
     let read = file::read(file)?;
     let is_asked = |gate: &&GateSpec| {
@@ -79,9 +72,7 @@ async fn decide(
     let bench = Bench {
         table: read.duet.with(arguments.pairs, arguments.blocks),
         arguments,
-        server_exe,
-        stop,
-        progress,
+        session,
     };
     let (mut found, mut duets): (Vec<Option<Gate>>, Vec<Duet>) =
         (vec![None; specs.len()], Vec::new());
@@ -89,7 +80,7 @@ async fn decide(
         if found[place].is_some() {
             continue;
         }
-        progress.heading(&spec.name);
+        session.progress.heading(&spec.name);
         match spec.measure {
             Measure::Duet(_) => {
                 let partners = partners(&specs, spec);
@@ -102,14 +93,14 @@ async fn decide(
                 duets.push(duet);
             }
             Measure::ArtefactBytes | Measure::BackendCalls => {
-                if stop.is_raised() {
+                if session.stop.is_raised() {
                     return Ok(None);
                 }
                 found[place] = Some(bench.count(spec).await?);
             }
         }
     }
-    progress.finish();
+    session.progress.finish();
     let gates: Vec<Gate> = found.into_iter().flatten().collect();
     let text = written::json(&file.display().to_string(), &gates, &duets)?;
     let (markdown, strip) = (arguments.markdown.as_deref(), arguments.strip.as_deref());
@@ -133,9 +124,7 @@ fn partners<'a>(specs: &'a [GateSpec], of: &GateSpec) -> Vec<(usize, &'a GateSpe
 struct Bench<'a> {
     table: DuetTable,
     arguments: &'a GateArgs,
-    server_exe: PathBuf,
-    stop: &'a StopSignal,
-    progress: &'a Arc<Progress>,
+    session: &'a Session<'a>,
 }
 
 impl Bench<'_> {
@@ -155,17 +144,13 @@ impl Bench<'_> {
         let Against::Base(base) = &spec.against else {
             return Ok(None);
         };
-        let plan = Plan {
-            base: self.base(base)?,
-            candidate: self.candidate(&spec.candidate)?,
-            settings: Settings {
-                margins,
-                decides: partners.iter().map(|(_, _, metric)| *metric).collect(),
-                ..settings(&self.table)
-            },
-            server_exe: self.server_exe.clone(),
+        let (base, candidate) = (self.base(base)?, self.candidate(&spec.candidate)?);
+        let settings = Settings {
+            margins,
+            decides: partners.iter().map(|(_, _, metric)| *metric).collect(),
+            ..settings(&self.table)
         };
-        Ok(duet::run(plan, self.stop, self.progress).await?)
+        Ok(self.session.compare(base, candidate, settings).await?)
     }
 
     async fn count(&self, spec: &GateSpec) -> Result<Gate, GateError> {
@@ -197,7 +182,7 @@ impl Bench<'_> {
         unexpected: &mut u64,
     ) -> Result<f64, GateError> {
         if spec.measure == Measure::ArtefactBytes {
-            let bytes = counts::artefact_bytes(target, self.progress).await?;
+            let bytes = counts::artefact_bytes(target, self.session.progress).await?;
             return bytes
                 .map(|bytes| bytes as f64)
                 .ok_or_else(|| GateError::NoArtefact {
@@ -205,7 +190,7 @@ impl Bench<'_> {
                     target: target.label.clone(),
                 });
         }
-        let calls = counts::backend_calls(target, &self.server_exe, self.progress).await?;
+        let calls = counts::backend_calls(target, self.session).await?;
         *unexpected += calls.unexpected;
         Ok(calls.per_1000)
     }

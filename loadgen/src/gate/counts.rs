@@ -2,7 +2,6 @@
 //!
 //! Owns how they are obtained. Must not know what they are compared with.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use super::GateError;
 use crate::duet::client::{Client, ClientError};
 use crate::duet::script::Script;
 use crate::duet::target::Target;
-use crate::duet::{self, DuetError};
+use crate::duet::{self, DuetError, Session};
 use crate::experiment::{obtain_artefact, obtain_envoy};
 use crate::progress::Progress;
 
@@ -48,15 +47,15 @@ pub(super) struct Calls {
 /// Calls of the backend per 1,000 requests at a fixed rate, in a lab of its own.
 pub(super) async fn backend_calls(
     target: &Target,
-    server_exe: &Path,
-    progress: &Arc<Progress>,
+    session: &Session<'_>,
 ) -> Result<Calls, GateError> {
+    let progress = session.progress;
     let obtain = || duet::obtain_error(target);
     let envoy = obtain_envoy(progress).await.map_err(obtain())?;
     let artefact = obtain_artefact(&target.scenario, progress).await;
     let artefact = artefact.map_err(obtain())?;
     progress.step(&format!("counting backend calls of {}", target.label));
-    let lab = duet::launch(target, artefact, &envoy, server_exe).await?;
+    let lab = duet::launch(target, artefact, &envoy, &session.server_exe).await?;
     let counted = count(target, &lab).await;
     if let Err(error) = lab.stop().await {
         progress.note(&format!("a lab did not stop cleanly: {error}"));

@@ -3,8 +3,7 @@
 //! Owns what is planted, how large a busy loop has to be, and what counts as proven. Must not know how a
 //! comparison is carried out.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -19,9 +18,7 @@ use super::{GateError, written};
 use crate::cli::gate::{GateArgs, Kind};
 use crate::duet::record::Duet;
 use crate::duet::target::Target;
-use crate::duet::{self, DuetError, Plan};
-use crate::progress::Progress;
-use crate::stop::StopSignal;
+use crate::duet::{DuetError, Session};
 
 /// What is slowed down.
 const BASE: &str = "hit-floor";
@@ -105,9 +102,7 @@ impl Proof {
 pub async fn run(
     arguments: &GateArgs,
     json: Option<&Path>,
-    server_exe: PathBuf,
-    stop: &StopSignal,
-    progress: &Arc<Progress>,
+    session: &Session<'_>,
 ) -> Result<Option<Proof>, GateError> {
     let table = DuetTable {
         control: false,
@@ -115,9 +110,7 @@ pub async fn run(
     };
     let bench = Bench {
         table: table.with(arguments.pairs, arguments.blocks),
-        server_exe,
-        stop,
-        progress,
+        session,
     };
     let mut proof = Proof {
         rounds: None,
@@ -150,7 +143,7 @@ pub async fn run(
             tries: Vec::new(),
         };
         for number in 0..arguments.repetitions {
-            progress.note(&format!(
+            session.progress.note(&format!(
                 "{name}: {} of {}",
                 number + 1,
                 arguments.repetitions
@@ -172,32 +165,27 @@ pub async fn run(
             written::write(path, &(serde_json::to_string_pretty(&proof)? + "\n"))?;
         }
     }
-    progress.finish();
+    session.progress.finish();
     print!("{}", show(&proof));
     Ok(Some(proof))
 }
 
 struct Bench<'a> {
     table: DuetTable,
-    server_exe: PathBuf,
-    stop: &'a StopSignal,
-    progress: &'a Arc<Progress>,
+    session: &'a Session<'a>,
 }
 
 impl Bench<'_> {
     async fn compare(&self, candidate: &str, table: &DuetTable) -> Result<Option<Duet>, GateError> {
-        let plan = Plan {
-            base: Target::parse(BASE)?,
-            candidate: Target::parse(candidate)?,
-            settings: settings(table),
-            server_exe: self.server_exe.clone(),
-        };
-        Ok(duet::run(plan, self.stop, self.progress).await?)
+        let (base, candidate) = (Target::parse(BASE)?, Target::parse(candidate)?);
+        let compared = self.session.compare(base, candidate, settings(table));
+        Ok(compared.await?)
     }
 
     /// How many rounds make [`SLOWDOWN`] here: a loop's time is proportional to them.
     async fn calibrate(&self, folder: &Path) -> Result<Option<u32>, GateError> {
-        self.progress
+        self.session
+            .progress
             .note("finding the rounds of a busy loop of 5 %");
         let candidate = self.planted(folder, TRIAL_ROUNDS)?;
         let table = self.table.clone().with(Some(TRIAL.0), Some(TRIAL.1));
@@ -226,7 +214,7 @@ impl Bench<'_> {
                 source,
             }
         };
-        let built = wasm_build::build_plugin(&|line| self.progress.step(line));
+        let built = wasm_build::build_plugin(&|line| self.session.progress.step(line));
         let built = built.map_err(|source| DuetError::Obtain {
             target: BASE.to_owned(),
             source: Box::new(source.into()),

@@ -14,7 +14,7 @@ use crate::drive::{Drive, Plan};
 use crate::latency::Interval;
 use crate::mix::{Mix, Popularity};
 use crate::profile::Profile;
-use crate::requests::{Expect, PlainRequest, Requests};
+use crate::requests::{PlainRequest, Requests};
 use crate::stop::StopSignal;
 
 /// How often finished seconds are fetched.
@@ -63,16 +63,12 @@ pub(super) async fn load(
     stop: &StopSignal,
 ) -> Result<Option<Loaded>, SelfTestError> {
     let profile = Profile::parse("self-test", profile)?;
-    let plain = PlainRequest {
-        method: "GET".to_owned(),
-        path_and_query: target.path.to_owned(),
-        headers: Vec::new(),
-        body: Default::default(),
-        expect: Expect::Status(200),
-    };
     let plan = Plan {
         mix: Mix::new(profile.seed, 1, Popularity::Uniform, &[1.0], 0.0)?,
-        requests: Arc::new(Requests::single(target.url, plain)?),
+        requests: Arc::new(Requests::single(
+            target.url,
+            PlainRequest::get(target.path),
+        )?),
         profile: profile.clone(),
         timer: timer.clone(),
     };
