@@ -24,10 +24,11 @@ use lab::envoy_binary::EnvoyBinary;
 use lab::runtime::{self, Lab, LaunchError, LaunchOptions, RuntimeKind};
 use lab::topology::Role;
 use lab::wasm_build::WasmArtefact;
+use reports::paired::verdict::Margins;
 use thiserror::Error;
 
 use self::client::ClientError;
-use self::figures::{Judging, Margins, Metric};
+use self::figures::{Judging, Metric};
 use self::order::Part;
 use self::record::{BlockRecord, Duet, Found};
 use self::target::Target;

@@ -6,10 +6,11 @@
 //! neighbouring quartets (so that what lasts longer than a slice stays together), and multiplies the CPU time of one
 //! side. Its looks are those of a run.
 
-use loadgen::duet::figures::{Judging, Margins, Metric};
+use loadgen::duet::figures::{Judging, Metric};
 use loadgen::duet::looks::{Looks, Stage, stages};
-use loadgen::duet::record::{BlockRecord, Side, SliceRecord};
-use reports::paired::verdict::Verdict;
+use loadgen::duet::record::{BlockRecord, SliceRecord};
+use reports::duet::Side;
+use reports::paired::verdict::{Margins, Verdict};
 
 /// Blocks of a run, and quartets in each, as by default.
 const BLOCKS: usize = 12;

@@ -1,18 +1,18 @@
 //! What a comparison in turns left behind: the JSON file of `loadgen duet --json`.
 //!
-//! Owns reading it: one comparison, a whole suite, or those behind the verdicts of `loadgen gate --json`. Must not know how slices were measured; fields
-//! that no picture needs are not read.
+//! Owns reading it: one comparison, a whole suite, or those behind the verdicts of `loadgen gate --json`. [`Competitor`] and [`Side`] are
+//! also what is written. Must not know how slices were measured; fields that no picture needs are not read.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use results::record::{Machine, Validity};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::paired::Ratio;
-use crate::paired::verdict::{CPU_MARGIN, P50_MARGIN, Verdict};
+use crate::paired::verdict::{Margins, Verdict};
 
 /// The version that this build reads.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -113,7 +113,7 @@ pub struct Look {
 }
 
 /// One side.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Competitor {
     /// As it was asked for.
     pub name: String,
@@ -156,27 +156,6 @@ pub struct Figures {
     pub pairs_left_out: u64,
 }
 
-/// The differences that mattered, as shares.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-pub struct Margins {
-    /// Of processor time.
-    pub cpu: f64,
-    /// Of the median latency.
-    pub p50: f64,
-    /// Of requests per second.
-    pub throughput: f64,
-}
-
-impl Default for Margins {
-    fn default() -> Self {
-        Self {
-            cpu: CPU_MARGIN,
-            p50: P50_MARGIN,
-            throughput: P50_MARGIN,
-        }
-    }
-}
-
 /// Slices of the same Envoys.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Block {
@@ -196,7 +175,7 @@ pub struct Slice {
 }
 
 /// Whose a slice was.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The base's.

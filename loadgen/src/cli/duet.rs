@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use reports::paired::verdict::Margins;
 use reports::paired::{LEAST_PAIRS, MOST_PAIRS};
 
 use crate::duet::Settings;
-use crate::duet::figures::{Margins, Metric};
+use crate::duet::figures::Metric;
 
 pub(super) const LEAST: i64 = 4 * LEAST_PAIRS as i64;
 pub(super) const MOST: i64 = MOST_PAIRS as i64;

@@ -4,7 +4,7 @@
 //! are those of [`reports::paired`].
 
 use reports::paired::looks::Look;
-use reports::paired::verdict::{CPU_MARGIN, P50_MARGIN, Verdict, judge};
+use reports::paired::verdict::{Margins, Verdict, judge};
 use reports::paired::{Comparison, Ratio, compare_blocks, estimate};
 use serde::{Deserialize, Serialize};
 
@@ -27,27 +27,6 @@ pub enum Metric {
     P50,
     /// Requests per second.
     Throughput,
-}
-
-/// The differences that matter, as shares.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Margins {
-    /// Of processor time.
-    pub cpu: f64,
-    /// Of the median latency.
-    pub p50: f64,
-    /// Of requests per second.
-    pub throughput: f64,
-}
-
-impl Default for Margins {
-    fn default() -> Self {
-        Self {
-            cpu: CPU_MARGIN,
-            p50: P50_MARGIN,
-            throughput: P50_MARGIN,
-        }
-    }
 }
 
 /// How pairs are judged.
@@ -237,8 +216,9 @@ fn busy_quartets(block: &BlockRecord, other: Part) -> Vec<Quartet> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use reports::duet::Side;
+
     use super::*;
-    use crate::duet::record::Side;
 
     /// Slices that cost the candidate `factor` times what they cost the others.
     pub(crate) fn block(pairs: usize, factor: f64) -> BlockRecord {

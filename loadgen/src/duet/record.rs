@@ -5,6 +5,7 @@
 
 use lab::envoy_binary::EnvoyBinary;
 use lab::wasm_build::WasmArtefact;
+use reports::duet::{Competitor, Side};
 use results::record::{Machine, Validity};
 use serde::{Deserialize, Serialize};
 
@@ -74,21 +75,6 @@ pub(super) struct Found {
     pub(super) stopped_early: bool,
 }
 
-/// One side of a comparison.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Competitor {
-    /// As it was asked for.
-    pub name: String,
-    /// Digest of the module that ran; none without a plugin.
-    pub sha256: Option<String>,
-    /// Median over slices.
-    pub cpu_us_per_request: f64,
-    /// Median over slices.
-    pub requests_per_second: f64,
-    /// Median over slices of the median of each.
-    pub p50_us: f64,
-}
-
 /// Slices of the same Envoys.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct BlockRecord {
@@ -113,18 +99,6 @@ pub struct SliceRecord {
     pub p50_us: f64,
     /// Processor time of the Envoy.
     pub cpu_us: f64,
-}
-
-/// Whose a slice was.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// The base's.
-    Base,
-    /// The candidate's.
-    Candidate,
-    /// The control's.
-    Control,
 }
 
 impl From<Part> for Side {

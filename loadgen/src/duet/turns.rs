@@ -7,10 +7,11 @@ use std::time::Duration;
 use lab::collect::process_usage;
 use lab::runtime::Lab;
 use lab::topology::Role;
+use reports::duet::Side;
 
 use super::client::{Client, ClientError, Load};
 use super::order::{self, Part};
-use super::record::{BlockRecord, Side, SliceRecord};
+use super::record::{BlockRecord, SliceRecord};
 use super::script::Script;
 use super::target::Target;
 use super::{DuetError, Settings};

@@ -8,12 +8,13 @@ use std::path::Path;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use reports::gates::{Decision, Gate};
+use reports::paired::verdict::Margins;
 
 use super::file::{self, Against, DuetTable, GateSpec};
 use super::measure::Measure;
 use super::{GateError, counts, measured, prove, written};
 use crate::cli::gate::{GateArgs, WARM_UP};
-use crate::duet::figures::{Margins, Metric};
+use crate::duet::figures::Metric;
 use crate::duet::record::Duet;
 use crate::duet::target::Target;
 use crate::duet::{Session, Settings};

@@ -1,6 +1,6 @@
 //! What a comparison amounts to.
 //!
-//! Owns the rule. Must not know where pairs come from.
+//! Owns the rule and the margins. Must not know where pairs come from.
 //!
 //! A difference is stated only if it is significant and if the whole interval lies beyond the margin that matters.
 //! What is significant depends on the look (see [`super::looks`]): nobody looks four times for the price of one. That
@@ -20,6 +20,27 @@ pub const SIGNIFICANT: f64 = 0.01;
 pub const CPU_MARGIN: f64 = 0.02;
 /// The difference of a median latency that matters, as a share.
 pub const P50_MARGIN: f64 = 0.05;
+
+/// The differences that matter, as shares.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Margins {
+    /// Of processor time.
+    pub cpu: f64,
+    /// Of the median latency.
+    pub p50: f64,
+    /// Of requests per second.
+    pub throughput: f64,
+}
+
+impl Default for Margins {
+    fn default() -> Self {
+        Self {
+            cpu: CPU_MARGIN,
+            p50: P50_MARGIN,
+            throughput: P50_MARGIN,
+        }
+    }
+}
 
 /// What a comparison amounts to.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
