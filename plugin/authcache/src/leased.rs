@@ -43,7 +43,7 @@ pub struct LeasedRecord {
     /// Until then nothing is leased, because there is no slot.
     pub(crate) unleased_until: UnixMillis,
     /// When the last call was made that may have paid for several requests.
-    pub(crate) paid_at: Option<UnixMillis>,
+    pub(crate) paid_at: UnixMillis,
     /// Whether it stands in the worker's list of those with tokens.
     pub(crate) holds: bool,
 }
@@ -78,7 +78,7 @@ impl LeasedRecord {
             wallet: Wallet::default(),
             shut: None,
             unleased_until: UnixMillis(0),
-            paid_at: None,
+            paid_at: UnixMillis(0),
             starts: UnixMillis(0),
             holds: false,
         };

@@ -423,18 +423,18 @@ pub(super) fn discharge(
     });
 }
 
-/// From when on the next call may be made that pays for several. `None` if none was made.
+/// From when on the next call may be made that pays for several. `None` without a record.
 pub(super) fn pays_again_at(worker: &WorkerState, asked: &Asked<'_>) -> Option<UnixMillis> {
     let (hash, key) = asked.application();
     let record = worker.leased.peek(hash, |known| known.is(key))?;
-    Some(record.paid_at?.plus_ms(PAY_MS))
+    Some(record.paid_at.plus_ms(PAY_MS))
 }
 
 /// A call is made that may pay for several.
 pub(super) fn note_payment(worker: &mut WorkerState, asked: &Asked<'_>, now: UnixMillis) {
     let (hash, key) = asked.application();
     if let Some(record) = worker.leased.peek_mut(hash, |known| known.is(key)) {
-        record.paid_at = Some(now);
+        record.paid_at = now;
     }
 }
 
