@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::connection::RawConnection;
+use super::find::trace_of;
+use super::phases::{self, RawPhase};
 use super::warm_up::{self, RawWarmUp};
-use super::{Arrival, Load, Profile, ProfileError, Segment, Trace, default_connections, trace_of};
+use super::{Arrival, Load, Profile, ProfileError, Trace, default_connections};
 use super::{closed, search};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,18 +70,6 @@ pub(super) enum RawArrival {
 pub(super) enum RawThinkTime {
     Constant(String),
     Exponential(String),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawPhase {
-    duration: String,
-    rate: Option<f64>,
-    from: Option<f64>,
-    to: Option<f64>,
-    steps: Option<u32>,
-    peak: Option<f64>,
-    peak_duration: Option<String>,
 }
 
 /// A field's path and what was expected of it.
@@ -190,16 +180,7 @@ fn open(raw: &RawProfile, trace: Option<Trace>) -> Result<Load, Complaint> {
         }
         return Ok(Load::Trace(trace));
     }
-    if raw.phases.is_empty() {
-        return Err(complaint(
-            "phases",
-            "expected at least one [[phases]] with a duration and a rate",
-        ));
-    }
-    let mut segments = Vec::new();
-    for (index, phase) in raw.phases.iter().enumerate() {
-        segments.extend(segments_of(phase, &format!("phases[{index}]"))?);
-    }
+    let segments = phases::parse(&raw.phases)?;
     let arrival = arrival_of(raw);
     Ok(Load::Open { arrival, segments })
 }
@@ -210,86 +191,6 @@ pub(super) fn arrival_of(raw: &RawProfile) -> Arrival {
         Some(RawArrival::Poisson | RawArrival::Trace) | None => Arrival::Poisson,
         Some(RawArrival::Constant) => Arrival::Constant,
     }
-}
-
-fn segments_of(phase: &RawPhase, place: &str) -> Result<Vec<Segment>, Complaint> {
-    let duration_s =
-        positive_duration(&phase.duration, &format!("{place}.duration"))?.as_secs_f64();
-    let line = |duration_s, from_rps, to_rps| Segment {
-        duration_s,
-        from_rps,
-        to_rps,
-    };
-    match (phase.rate, phase.from, phase.to) {
-        (Some(rate), None, None) if phase.steps.is_none() => {
-            let rate = rate_of(rate, &format!("{place}.rate"))?;
-            let Some((peak, peak_s)) = peak_of(phase, duration_s, place)? else {
-                return Ok(vec![line(duration_s, rate, rate)]);
-            };
-            let around_s = (duration_s - peak_s) / 2.0;
-            Ok(vec![
-                line(around_s, rate, rate),
-                line(peak_s, peak, peak),
-                line(around_s, rate, rate),
-            ])
-        }
-        (None, Some(from), Some(to)) if phase.peak.is_none() && phase.peak_duration.is_none() => {
-            let from = rate_of(from, &format!("{place}.from"))?;
-            let to = rate_of(to, &format!("{place}.to"))?;
-            match phase.steps {
-                None => Ok(vec![line(duration_s, from, to)]),
-                Some(steps @ 2..=1000) => Ok(stairs(duration_s, from, to, steps)),
-                Some(steps) => Err(complaint(
-                    format!("{place}.steps"),
-                    format!("expected 2 to 1000, not {steps}"),
-                )),
-            }
-        }
-        _ => Err(complaint(
-            place,
-            "expected either `rate` (and for a spike `peak` and `peak_duration`) or `from` and `to` (and for a staircase `steps`)",
-        )),
-    }
-}
-
-fn stairs(duration_s: f64, from: f64, to: f64, steps: u32) -> Vec<Segment> {
-    (0..steps)
-        .map(|step| {
-            let rate = from + (to - from) * f64::from(step) / f64::from(steps - 1);
-            Segment {
-                duration_s: duration_s / f64::from(steps),
-                from_rps: rate,
-                to_rps: rate,
-            }
-        })
-        .collect()
-}
-
-fn peak_of(
-    phase: &RawPhase,
-    duration_s: f64,
-    place: &str,
-) -> Result<Option<(f64, f64)>, Complaint> {
-    let (peak, peak_duration) = match (phase.peak, &phase.peak_duration) {
-        (None, None) => return Ok(None),
-        (Some(peak), Some(peak_duration)) => (peak, peak_duration),
-        _ => {
-            return Err(complaint(
-                place,
-                "expected `peak` and `peak_duration` together",
-            ));
-        }
-    };
-    let peak = rate_of(peak, &format!("{place}.peak"))?;
-    let field = format!("{place}.peak_duration");
-    let peak_s = positive_duration(peak_duration, &field)?.as_secs_f64();
-    if peak_s >= duration_s {
-        return Err(complaint(
-            field,
-            format!("expected less than the phase's {duration_s} s, not {peak_s} s"),
-        ));
-    }
-    Ok(Some((peak, peak_s)))
 }
 
 fn connections(raw: &RawProfile, load: &Load) -> Result<u32, Complaint> {
@@ -353,3 +254,6 @@ pub(super) fn duration_of(text: &str, field: &str) -> Result<Duration, Complaint
         )
     })
 }
+
+#[cfg(test)]
+mod tests;
