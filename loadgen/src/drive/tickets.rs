@@ -2,14 +2,16 @@
 //!
 //! Owns [`Tickets`], which all users of a load share. Must not know what a request asks for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod closed;
+
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use self::closed::Closed;
 use crate::part::Part;
-use crate::planned::{Planned, WARM_UP_NUMBERS};
-use crate::profile::{Load, Named, Profile, ThinkTime, Until};
+use crate::planned::Planned;
+use crate::profile::{Named, Profile};
 
 /// One request to send.
 #[derive(Clone, Copy, Debug)]
@@ -39,20 +41,6 @@ struct Open {
     newest: Option<Duration>,
 }
 
-struct Closed {
-    seed: u64,
-    think_time: Option<ThinkTime>,
-    until: Until,
-    /// Whether the length of the warm-up is not known beforehand, so that requests of the measured
-    /// part are numbered from 0.
-    renumbers: bool,
-    warm_up_ns: AtomicU64,
-    next: AtomicU64,
-    /// Requests of the measured part so far.
-    measured: AtomicU64,
-    newest_ns: AtomicU64,
-}
-
 impl Tickets {
     pub(super) fn new(profile: &Profile, part: Part) -> Self {
         let kind = match Planned::of(profile) {
@@ -73,12 +61,7 @@ impl Tickets {
     pub(super) fn total(&self) -> Option<Duration> {
         match &self.kind {
             Kind::Open(open) => Some(open.lock().planned.total()),
-            Kind::Closed(closed) => match closed.until {
-                Until::DurationS(seconds) => {
-                    Some(closed.warm_up() + Duration::from_secs_f64(seconds))
-                }
-                Until::Requests(_) => None,
-            },
+            Kind::Closed(closed) => closed.total(),
         }
     }
 
@@ -103,9 +86,7 @@ impl Tickets {
     /// How long a user waits after the answer to this ticket's request.
     pub(super) fn think_after(&self, ticket: &Ticket) -> Duration {
         match &self.kind {
-            Kind::Closed(closed) => closed
-                .think_time
-                .map_or(Duration::ZERO, |think| think.after(closed.seed, ticket.n)),
+            Kind::Closed(closed) => closed.think_after(ticket),
             Kind::Open(_) => Duration::ZERO,
         }
     }
@@ -120,11 +101,7 @@ impl Tickets {
                 let at = whole_second(open.newest.unwrap_or_default()).max(next);
                 open.planned.begin_measuring(at)
             }
-            Kind::Closed(closed) => {
-                let at = next.min(closed.warm_up());
-                closed.warm_up_ns.store(nanos(at), Ordering::Relaxed);
-                at
-            }
+            Kind::Closed(closed) => closed.begin_measuring(next),
         }
     }
 
@@ -132,9 +109,7 @@ impl Tickets {
     pub(super) fn newest(&self) -> Option<Duration> {
         match &self.kind {
             Kind::Open(open) => open.lock().newest,
-            Kind::Closed(closed) => Some(Duration::from_nanos(
-                closed.newest_ns.load(Ordering::Relaxed),
-            )),
+            Kind::Closed(closed) => Some(closed.newest()),
         }
     }
 
@@ -161,63 +136,6 @@ impl Open {
     }
 }
 
-impl Closed {
-    fn new(profile: &Profile) -> Self {
-        let (until, think_time) = match &profile.load {
-            Load::Closed {
-                until, think_time, ..
-            } => (*until, *think_time),
-            // Every other load has a plan.
-            _ => (Until::Requests(0), None),
-        };
-        Self {
-            seed: profile.seed,
-            think_time,
-            until,
-            renumbers: profile.warm_up_until.is_some(),
-            warm_up_ns: AtomicU64::new(u64::from(profile.warm_up_s) * 1_000_000_000),
-            next: AtomicU64::new(0),
-            measured: AtomicU64::new(0),
-            newest_ns: AtomicU64::new(0),
-        }
-    }
-
-    fn warm_up(&self) -> Duration {
-        Duration::from_nanos(self.warm_up_ns.load(Ordering::Relaxed))
-    }
-
-    fn take(&self, now: Duration, part: &Part) -> Option<Ticket> {
-        let warm_up = self.warm_up();
-        if let Until::DurationS(seconds) = self.until
-            && now >= warm_up + Duration::from_secs_f64(seconds)
-        {
-            return None;
-        }
-        let measured = (now >= warm_up).then(|| self.measured.fetch_add(1, Ordering::Relaxed));
-        if let (Some(measured), Until::Requests(requests)) = (measured, self.until)
-            && measured >= part.share(requests)
-        {
-            return None;
-        }
-        let own = |from: u64| from + part.number(self.next.fetch_add(1, Ordering::Relaxed));
-        let n = match measured {
-            Some(measured) if self.renumbers => part.number(measured),
-            None if self.renumbers => own(WARM_UP_NUMBERS),
-            _ => own(0),
-        };
-        self.newest_ns.fetch_max(nanos(now), Ordering::Relaxed);
-        Some(Ticket {
-            n,
-            intended: now,
-            named: Named::default(),
-        })
-    }
-}
-
-fn nanos(offset: Duration) -> u64 {
-    u64::try_from(offset.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// The first whole second that is not before an offset.
 fn whole_second(offset: Duration) -> Duration {
     Duration::from_secs(offset.as_secs() + u64::from(offset.subsec_nanos() > 0))
@@ -228,6 +146,7 @@ mod tests {
     use results::record::Shard;
 
     use super::*;
+    use crate::planned::WARM_UP_NUMBERS;
 
     fn profile(rest: &str) -> Profile {
         let source = format!("name = 'p'\ndescription = 'd'\n{rest}");
@@ -255,23 +174,6 @@ mod tests {
     const POISSON: &str = "mode = 'open'\narrival = 'poisson'\nseed = 4\n\
         [[phases]]\nduration = '3s'\nrate = 100\n";
     const STABLE: &str = "warm_up = { until = 'hit ratio stable', at_most = '20s' }\n";
-
-    #[test]
-    fn a_closed_loop_ends_by_time_or_by_number_of_measured_requests() {
-        let second = Duration::from_secs;
-        let timed = whole("mode = 'closed'\nusers = 1\nduration = '2s'\nwarm_up = '1s'");
-        assert!(timed.take(second(2)).is_some());
-        assert!(timed.take(second(3)).is_none());
-        let counted = whole("mode = 'closed'\nusers = 1\nrequests = 2\nwarm_up = '1s'");
-        for at in [0, 0, 0, 1, 1] {
-            assert!(
-                counted.take(second(at)).is_some(),
-                "three of warm-up and two measured"
-            );
-        }
-        assert!(counted.take(second(1)).is_none());
-        assert_eq!(counted.newest(), Some(second(1)));
-    }
 
     #[test]
     fn abandoned_tickets_are_every_one_that_is_left() {
