@@ -33,7 +33,7 @@ use self::order::Part;
 use self::record::{BlockRecord, Duet, Found};
 use self::target::Target;
 use self::turns::{Bout, Player};
-use crate::experiment::{ExperimentError, obtain_artefact, obtain_envoy};
+use crate::experiment::{ExperimentError, obtain};
 use crate::machine::ProcessorTimes;
 use crate::mix::MixError;
 use crate::progress::Progress;
@@ -145,10 +145,10 @@ impl Session<'_> {
     ) -> Result<Option<Duet>, DuetError> {
         let progress = self.progress;
         progress.heading(&format!("{} / {}", candidate.label, base.label));
-        let envoy = obtain_envoy(progress).await.map_err(obtain_error(&base))?;
+        let envoy = obtain::envoy(progress).await.map_err(obtain_error(&base))?;
         let mut artefacts = Vec::new();
         for target in [&base, &candidate] {
-            let artefact = obtain_artefact(&target.scenario, progress).await;
+            let artefact = obtain::artefact(&target.scenario, progress).await;
             artefacts.push(artefact.map_err(obtain_error(target))?);
         }
         let plan = Plan {

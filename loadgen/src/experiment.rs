@@ -1,31 +1,34 @@
 //! An experiment from bring-up to record: for each scenario launch, warm up, drive, drain, collect.
 //!
-//! Owns the order of these steps and what a scenario's mix means for the generator. Must not know how
-//! a lab starts its parts, how requests are sent, or how a report looks.
+//! Owns the order of these steps. Must not know how a lab starts its parts, how requests are sent, or
+//! how a report looks.
+
+pub(crate) mod obtain;
+pub(crate) mod traffic;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lab::collect::CollectError;
-use lab::envoy_binary::{self, EnvoyBinary, EnvoyBinaryError};
+use lab::envoy_binary::{EnvoyBinary, EnvoyBinaryError};
 use lab::precise_timer::PreciseTimer;
 use lab::runtime::{self, Lab, LaunchError, LaunchOptions, RuntimeKind};
-use lab::scenario::{ApplicationMix, RequestTable, Scenario};
+use lab::scenario::Scenario;
 use lab::topology::Role;
-use lab::wasm_build::{self, WasmArtefact, WasmBuildError};
-use results::record::{Artefact, Envoy};
+use lab::wasm_build::{WasmArtefact, WasmBuildError};
+use results::record::Envoy;
 use thiserror::Error;
 
 use crate::drive::Plan;
 use crate::lab_probe::{LabProbe, totals};
 use crate::machine;
 use crate::measure::MeasureError;
-use crate::mix::{Caller, Choice, Mix, MixError, Popularity};
+use crate::mix::MixError;
 use crate::profile::Load;
 use crate::progress::Progress;
 use crate::recording::{Circumstances, Finished, MeasuredScenario, Recording, RecordingError};
-use crate::requests::{Expect, PlainRequest, RequestError, Requests};
+use crate::requests::RequestError;
 use crate::saturation::{self, Loaded};
 use crate::schedule_hash::schedule_sha256;
 use crate::stop::StopSignal;
@@ -114,11 +117,11 @@ pub async fn run(
     stop: &StopSignal,
     progress: &Arc<Progress>,
 ) -> Result<Option<Finished>, ExperimentError> {
-    let artefacts = artefacts(&experiment.scenarios, progress).await?;
+    let artefacts = obtain::artefacts(&experiment.scenarios, progress).await?;
     if stop.is_raised() {
         return Ok(None);
     }
-    let envoy = obtain_envoy(progress).await?;
+    let envoy = obtain::envoy(progress).await?;
     let mut recording = Recording::begin(experiment.circumstances.clone())?;
     let timer = PreciseTimer::start();
     for (scenario, artefact) in experiment.scenarios.iter().zip(&artefacts) {
@@ -140,62 +143,16 @@ pub async fn run(
     if recording.is_empty() {
         return Ok(None);
     }
-    let artefact = artefacts.into_iter().flatten().next().map(artefact_record);
+    let artefact = artefacts
+        .into_iter()
+        .flatten()
+        .next()
+        .map(obtain::artefact_record);
     let envoy = Envoy {
         version: envoy.version,
         sha256: envoy.sha256,
     };
     Ok(Some(recording.commit(Some(envoy), artefact)?))
-}
-
-/// The artefact of each scenario.
-async fn artefacts(
-    scenarios: &[Scenario],
-    progress: &Arc<Progress>,
-) -> Result<Vec<Option<WasmArtefact>>, ExperimentError> {
-    let mut artefacts = Vec::new();
-    for scenario in scenarios {
-        artefacts.push(obtain_artefact(scenario, progress).await?);
-    }
-    Ok(artefacts)
-}
-
-/// What a scenario runs; building it again for the next one finds everything built.
-pub(crate) async fn obtain_artefact(
-    scenario: &Scenario,
-    progress: &Arc<Progress>,
-) -> Result<Option<WasmArtefact>, ExperimentError> {
-    if scenario.plugin.enabled {
-        progress.step("preparing the plugin");
-    }
-    let (scenario, shown) = (scenario.clone(), progress.clone());
-    let build = move || wasm_build::for_scenario(&scenario, &|line| shown.step(line));
-    Ok(blocking(build).await??)
-}
-
-/// Envoy, as the lab obtains it.
-pub(crate) async fn obtain_envoy(progress: &Arc<Progress>) -> Result<EnvoyBinary, ExperimentError> {
-    progress.step("obtaining Envoy");
-    let shown = progress.clone();
-    Ok(blocking(move || envoy_binary::obtain(&|line| shown.step(line))).await??)
-}
-
-async fn blocking<T: Send + 'static>(
-    step: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ExperimentError> {
-    tokio::task::spawn_blocking(step)
-        .await
-        .map_err(|_| ExperimentError::Step)
-}
-
-/// The artefact as records have it.
-pub(crate) fn artefact_record(artefact: WasmArtefact) -> Artefact {
-    Artefact {
-        sha256: artefact.sha256,
-        bytes: artefact.bytes,
-        toolchain_way: artefact.way.to_string(),
-        rustc: artefact.rustc,
-    }
 }
 
 /// One scenario on its lab.
@@ -285,11 +242,12 @@ impl Bench<'_> {
         let scenario = || self.scenario.name.clone();
         let profile = self.experiment.circumstances.profile.clone();
         let table = self.scenario.requests();
-        let mix =
-            mix(self.scenario, &table, profile.seed).map_err(|source| ExperimentError::Mix {
+        let mix = traffic::mix(self.scenario, &table, profile.seed).map_err(|source| {
+            ExperimentError::Mix {
                 scenario: scenario(),
                 source,
-            })?;
+            }
+        })?;
         if let Load::Trace(trace) = &profile.load {
             mix.check_named(trace.highest())
                 .map_err(|source| ExperimentError::Mix {
@@ -297,7 +255,7 @@ impl Bench<'_> {
                     source,
                 })?;
         }
-        let requests = requests(&lab.endpoint(Role::ENVOY), table).map_err(|source| {
+        let requests = traffic::requests(&lab.endpoint(Role::ENVOY), table).map_err(|source| {
             ExperimentError::Request {
                 scenario: scenario(),
                 source,
@@ -343,68 +301,6 @@ impl Bench<'_> {
                     })?;
                 Ok(totals(&counts))
             }
-        }
-    }
-}
-
-/// How a scenario mixes its requests.
-pub(crate) fn mix(scenario: &Scenario, table: &RequestTable, seed: u64) -> Result<Mix, MixError> {
-    let popularity = match scenario.mix.applications {
-        ApplicationMix::Uniform => Popularity::Uniform,
-        ApplicationMix::Zipf { exponent } => Popularity::Zipf { exponent },
-    };
-    let weights: Vec<f64> = table
-        .endpoints()
-        .iter()
-        .map(|endpoint| endpoint.weight)
-        .collect();
-    Mix::new(
-        seed,
-        table.applications(),
-        popularity,
-        &weights,
-        scenario.mix.unknown_keys,
-    )
-}
-
-fn requests(target: &str, table: RequestTable) -> Result<Requests, RequestError> {
-    let (applications, endpoints) = (table.applications(), table.endpoints().len());
-    Requests::prepare(
-        target,
-        applications,
-        endpoints,
-        move |Choice { caller, endpoint }| {
-            let request = match caller {
-                Caller::Application(application) => table.request(application, endpoint),
-                Caller::Unknown(n) => table.unknown_request(n, endpoint),
-            };
-            PlainRequest {
-                method: request.method,
-                path_and_query: request.path_and_query,
-                headers: request.headers,
-                body: request.body,
-                expect: Expect::Status(request.expected_status),
-            }
-        },
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::profile::Protocol;
-
-    #[test]
-    fn a_scenario_gives_a_request_for_every_choice_of_its_mix() {
-        let scenario = Scenario::find("cache").expect("built in");
-        let table = scenario.requests();
-        let mix = mix(&scenario, &table, 1).expect("the scenario is valid");
-        let requests = requests("http://127.0.0.1:1", table).expect("its requests are valid");
-        for n in 0..1000 {
-            let ready = requests.request(mix.choose(n), Protocol::Http1);
-            let ready = ready.expect("every choice");
-            let path = ready.request.uri().path();
-            assert_eq!(ready.expect, Expect::Status(200), "{path}");
         }
     }
 }

@@ -1,24 +1,26 @@
 //! The load generator's command line: parses, runs, prints, picks the exit code.
+//!
+//! Owns which command is carried out by what, and what its end means to a shell. Must not know what an
+//! experiment is made of.
 
-use std::path::{Path, PathBuf};
+#[path = "main/asked.rs"]
+mod asked;
+#[path = "main/written.rs"]
+mod written;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use lab::scenario::Scenario;
 use loadgen::cli::self_test::SelfTestArgs;
-use loadgen::cli::{
-    AttachArgs, Cli, Command, LoadArgs, OutputArgs, QuotaArgs, RunArgs, headline_command,
-};
+use loadgen::cli::{Cli, Command, OutputArgs, QuotaArgs};
 use loadgen::duet::Session;
 use loadgen::duet::command::{self as duet, End};
-use loadgen::experiment::{self, Experiment};
+use loadgen::experiment;
 use loadgen::gate::command as gate;
 use loadgen::interrupt::{self, Interrupts};
-use loadgen::part::Part;
-use loadgen::profile::{HEADLINE, Overrides, Profile};
 use loadgen::progress::Progress;
-use loadgen::recording::{Circumstances, Finished, default_out};
+use loadgen::recording::Finished;
 use loadgen::self_test::{self, SelfTest};
 use loadgen::{attach, profile, quota, table};
 use tokio::runtime::{Builder, Runtime};
@@ -109,11 +111,11 @@ fn runtime(builder: &mut Builder) -> Result<Runtime> {
 }
 
 async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
-    check_json(&cli.output)?;
+    written::check_json(&cli.output)?;
     let progress = Arc::new(Progress::start());
     let session = || -> Result<Session<'_>> {
         Ok(Session {
-            server_exe: server_exe()?,
+            server_exe: asked::server_exe()?,
             stop: &interrupts.end,
             progress: &progress,
         })
@@ -133,7 +135,7 @@ async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
     }
     if let Some(Command::Gate(arguments)) = &cli.command {
         for file in [&arguments.markdown, &arguments.strip] {
-            check_file(file.as_deref())?;
+            written::check_file(file.as_deref())?;
         }
         let json = cli.output.json.as_deref();
         let end = gate::run(arguments, json, &session()?).await?;
@@ -144,18 +146,23 @@ async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
             gate::End::Interrupted => INTERRUPTED,
         }));
     }
-    let headline = Headline {
+    let headline = asked::Headline {
         profile: cli.headline_profile(),
         is_quick: cli.quick,
         scale: cli.scale,
     };
     let finished = match cli.command {
         Some(Command::Run(run)) => {
-            let experiment = single(run, &cli.output)?;
+            let experiment = asked::single(run, &cli.output)?;
             experiment::run(experiment, &interrupts.end, &progress).await?
         }
         Some(Command::Attach(attach)) => {
-            attach::run(attached(attach, &cli.output)?, &interrupts.end, &progress).await?
+            attach::run(
+                asked::attached(attach, &cli.output)?,
+                &interrupts.end,
+                &progress,
+            )
+            .await?
         }
         _ => {
             let experiment = headline.experiment(&cli.output)?;
@@ -177,20 +184,20 @@ async fn measure_quota(
     output: &OutputArgs,
     interrupts: &Interrupts,
 ) -> Result<ExitCode> {
-    check_json(output)?;
+    written::check_json(output)?;
     let progress = Arc::new(Progress::start());
     let experiment = quota::Experiment {
         cases: quota.choices().cases(),
         report_lag: quota.report_lag,
         seed: quota.seed,
-        server_exe: server_exe()?,
+        server_exe: asked::server_exe()?,
         command: quota.command(),
         root: lab::workspace::root()?,
     };
     let measured = quota::run(&experiment, &interrupts.end, &progress).await?;
     progress.finish();
     if let Some(json) = &output.json {
-        write_json(json, &quota::json(&measured))?;
+        written::json(json, &quota::json(&measured))?;
     }
     let outcomes = measured.outcomes;
     print!("{}", quota::render(&outcomes));
@@ -208,13 +215,13 @@ async fn test_itself(
     output: &OutputArgs,
     interrupts: &Interrupts,
 ) -> Result<ExitCode> {
-    check_json(output)?;
+    written::check_json(output)?;
     let progress = Arc::new(Progress::start());
     let test = SelfTest {
         with: arguments.with.clone(),
         quick: arguments.quick,
         envoy: arguments.envoy,
-        server_exe: server_exe()?,
+        server_exe: asked::server_exe()?,
     };
     let outcome = self_test::run(&test, &interrupts.end, &progress).await?;
     progress.finish();
@@ -222,145 +229,13 @@ async fn test_itself(
         return Ok(ExitCode::from(INTERRUPTED));
     };
     if let Some(json) = &output.json {
-        write_json(json, &serde_json::to_value(&outcome)?)?;
+        written::json(json, &serde_json::to_value(&outcome)?)?;
     }
     print!("{}", self_test::show::render(&outcome));
     Ok(match outcome.believable {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(NOT_VALID),
     })
-}
-
-fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
-}
-
-/// Found out before minutes of load, not after.
-fn check_json(output: &OutputArgs) -> Result<()> {
-    check_file(output.json.as_deref())
-}
-
-fn check_file(file: Option<&Path>) -> Result<()> {
-    let Some(file) = file else {
-        return Ok(());
-    };
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) || file.is_dir() {
-        anyhow::bail!(
-            "cannot write `{}`: expected the path of a file in an existing folder",
-            file.display()
-        );
-    }
-    Ok(())
-}
-
-/// What was typed of the headline experiment.
-struct Headline {
-    profile: &'static str,
-    is_quick: bool,
-    scale: Option<f64>,
-}
-
-impl Headline {
-    fn experiment(&self, output: &OutputArgs) -> Result<Experiment> {
-        let profile = Profile::find(self.profile)?.with(Overrides {
-            scale: self.scale,
-            ..Overrides::default()
-        })?;
-        let scenarios: Result<Vec<_>, _> = ["passthrough", "authrep", "cache"]
-            .into_iter()
-            .map(Scenario::find)
-            .collect();
-        Ok(Experiment {
-            circumstances: circumstances(
-                profile.name.clone(),
-                headline_command(self.is_quick, self.scale),
-                profile,
-                Part::default(),
-                output,
-            )?,
-            scenarios: scenarios?,
-            runtime: lab::runtime::RuntimeKind::Process,
-            envoy_workers: None,
-            server_exe: server_exe()?,
-        })
-    }
-}
-
-fn single(run: RunArgs, output: &OutputArgs) -> Result<Experiment> {
-    let scenario = Scenario::find(&run.scenario)?;
-    let (profile, name) = profile_of(&run.load, HEADLINE)?;
-    let command = run.command(&name, profile.seed);
-    Ok(Experiment {
-        circumstances: circumstances(
-            scenario.name.clone(),
-            command,
-            profile,
-            run.load.part().map_err(anyhow::Error::msg)?,
-            output,
-        )?,
-        scenarios: vec![scenario],
-        runtime: run.runtime.into(),
-        envoy_workers: run.workers,
-        server_exe: server_exe()?,
-    })
-}
-
-fn attached(attach: AttachArgs, output: &OutputArgs) -> Result<attach::Attach> {
-    let (profile, name) = profile_of(&attach.load, "steady")?;
-    let command = attach.command(&name, profile.seed);
-    Ok(attach::Attach {
-        circumstances: circumstances(
-            attach::NAME.to_owned(),
-            command,
-            profile,
-            attach.load.part().map_err(anyhow::Error::msg)?,
-            output,
-        )?,
-        method: attach.method(),
-        body: attach.body()?,
-        trust: attach.trust()?,
-        url: attach.url,
-        path: attach.path,
-        headers: attach.headers,
-    })
-}
-
-fn profile_of(load: &LoadArgs, default: &str) -> Result<(Profile, String)> {
-    let name = load.profile.clone().unwrap_or_else(|| default.to_owned());
-    Ok((Profile::find(&name)?.with(load.overrides())?, name))
-}
-
-fn circumstances(
-    experiment: String,
-    command: String,
-    profile: Profile,
-    part: Part,
-    output: &OutputArgs,
-) -> Result<Circumstances> {
-    part.check(&profile)?;
-    let root = match lab::workspace::root() {
-        Ok(root) => root,
-        // Attaching to a target needs no clone, only a place for its results.
-        Err(_) => std::env::current_dir().context("the current folder is unknown")?,
-    };
-    let out = output.out.clone().unwrap_or_else(|| default_out(&root));
-    Ok(Circumstances {
-        experiment,
-        command,
-        profile,
-        part,
-        root,
-        out,
-    })
-}
-
-fn server_exe() -> Result<PathBuf> {
-    std::env::current_exe().context("the path of this executable is unknown")
 }
 
 fn list() {
@@ -379,12 +254,12 @@ fn list() {
 
 fn publish(finished: &Finished, output: &OutputArgs, interrupts: &Interrupts) -> Result<ExitCode> {
     if let Some(json) = &output.json {
-        write_json(json, &results::summary_json(&finished.record))?;
+        written::json(json, &results::summary_json(&finished.record))?;
     }
     println!("{}", table::render(&finished.record));
     println!("Run:    {}", finished.folder.display());
     if !output.no_report {
-        println!("Report: {}", report(&finished.folder)?.display());
+        println!("Report: {}", written::report(&finished.folder)?.display());
     }
     Ok(
         match (interrupts.end.is_raised(), finished.record.validity.valid) {
@@ -393,10 +268,4 @@ fn publish(finished: &Finished, output: &OutputArgs, interrupts: &Interrupts) ->
             (false, false) => ExitCode::from(NOT_VALID),
         },
     )
-}
-
-fn report(run: &Path) -> Result<PathBuf> {
-    let rendered = reports::render(run, &run.join("report"))
-        .context("the run is recorded, but its report cannot be rendered")?;
-    Ok(rendered.html)
 }

@@ -1,41 +1,39 @@
 //! How exact the cache's quota is: load on a limit through one or several gateways, and what the
 //! backend's ledger says about it.
 //!
-//! Owns the run of one [`Case`] and the order of several. Must not know how the cache decides.
+//! Owns the order of [`Case`]s and which of them share a minute. Must not know how one is measured, nor
+//! how the cache decides.
 //!
 //! A case loads one application, which has one limit per minute, inside of one calendar minute: from
 //! [`LEAD`] after the minute begins to [`TRAIL`] before it ends, so that everything counts in the same
 //! window. The gateways start cold. What the ledger counted is compared with the limit and with what
 //! an ideal counter, one that knows everything at once, would have let through of what was sent.
 
+mod bench;
 mod case;
 mod origin;
 mod outcome;
+mod scenario;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::try_join_all;
-use lab::behaviour::Counting;
-use lab::behaviour::delay::Delay;
-use lab::envoy_binary::EnvoyBinary;
 use lab::precise_timer::PreciseTimer;
-use lab::runtime::{self, Lab, LaunchError, LaunchOptions, RuntimeKind};
-use lab::scenario::{EndpointFile, LimitSettings, Scenario, ScenarioError};
-use lab::wasm_build::WasmArtefact;
+use lab::runtime::LaunchError;
+use lab::scenario::{Scenario, ScenarioError};
 use reports::circumstances::Circumstances;
 use thiserror::Error;
 
+use self::bench::Bench;
 pub use self::case::{Case, Choices, Mode};
 pub use self::outcome::{Outcome, json, render};
-use crate::drive::{Drive, DriveError, Plan};
-use crate::experiment::{self, ExperimentError};
-use crate::latency::Interval;
-use crate::mix::{Mix, MixError, Popularity};
-use crate::profile::{Arrival, Connection, Load, Profile, Segment};
+use crate::drive::DriveError;
+use crate::experiment::{ExperimentError, obtain};
+use crate::mix::MixError;
 use crate::progress::Progress;
-use crate::requests::{Expect, PlainRequest, RequestError, Requests};
+use crate::requests::RequestError;
 use crate::stop::StopSignal;
 
 /// From the begin of the minute to the first request: clocks and timers are not that exact.
@@ -46,8 +44,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Starting the labs of a round must not take longer than what is left of a minute; if less than
 /// this is left, the next minute is waited for.
 const MOST_STARTING: Duration = Duration::from_secs(25);
-/// Longer than any flush interval of a mode.
-const DRAIN: Duration = Duration::from_secs(90);
 /// Cases that together stay below this rate, in requests per second, share a minute.
 const SHARED_RPS: f64 = 40.0;
 /// And no more gateways than this at once.
@@ -137,8 +133,8 @@ pub async fn run(
     progress: &Arc<Progress>,
 ) -> Result<Measured, QuotaError> {
     let begun = origin::Begun::now(&experiment.root);
-    let artefact = experiment::obtain_artefact(&Scenario::find("cache")?, progress).await?;
-    let envoy = experiment::obtain_envoy(progress).await?;
+    let artefact = obtain::artefact(&Scenario::find("cache")?, progress).await?;
+    let envoy = obtain::envoy(progress).await?;
     let bench = Bench {
         experiment,
         artefact,
@@ -202,176 +198,6 @@ fn until(moment: SystemTime) -> Duration {
     moment.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-struct Bench<'a> {
-    experiment: &'a Experiment,
-    artefact: Option<WasmArtefact>,
-    envoy: EnvoyBinary,
-    timer: PreciseTimer,
-}
-
-impl Bench<'_> {
-    /// One case; `None` if it was stopped before its end, when no figure of it means anything.
-    async fn run(
-        &self,
-        case: &Case,
-        minute: SystemTime,
-        stop: &StopSignal,
-    ) -> Result<Option<Outcome>, QuotaError> {
-        let launch = |source| QuotaError::Launch {
-            case: case.to_string(),
-            source,
-        };
-        let options = self.options(case)?;
-        let lab = runtime::launch(options).await.map_err(launch)?;
-        let measured = self.measure(case, &lab, minute, stop).await;
-        let stopped = lab.stop().await.map_err(launch);
-        let outcome = measured?;
-        stopped?;
-        Ok(outcome)
-    }
-
-    async fn measure(
-        &self,
-        case: &Case,
-        lab: &Lab,
-        minute: SystemTime,
-        stop: &StopSignal,
-    ) -> Result<Option<Outcome>, QuotaError> {
-        let plan = self.plan(case, lab)?;
-        let is_late = SystemTime::now() > minute;
-        tokio::select! {
-            () = tokio::time::sleep(until(minute + LEAD)) => {}
-            () = stop.raised() => return Ok(None),
-        }
-        let drive_error = |source| QuotaError::Drive {
-            case: case.to_string(),
-            source,
-        };
-        let mut drive = Drive::start(plan).await.map_err(drive_error)?;
-        tokio::select! {
-            () = drive.ended() => {}
-            () = stop.raised() => return Ok(None),
-        }
-        let mut sent = Interval::default();
-        for (_, interval) in drive.completed() {
-            sent.absorb(&interval);
-        }
-        for (_, interval) in drive.finish().await.map_err(drive_error)? {
-            sent.absorb(&interval);
-        }
-        let collect = |source| QuotaError::Collect {
-            case: case.to_string(),
-            source,
-        };
-        // What is made after the load belongs to no request of it.
-        let calls = lab.counts().await.map_err(collect)?.backend_calls;
-        let counts = lab.drain(DRAIN).await.map_err(collect)?;
-        Ok(Some(Outcome::new(case, &sent, &counts, calls, is_late)))
-    }
-
-    fn plan(&self, case: &Case, lab: &Lab) -> Result<Plan, QuotaError> {
-        let table = lab_scenario(case, self.experiment.report_lag)?.requests();
-        let request = table.request(0, 0);
-        let plain = PlainRequest {
-            body: request.body,
-            method: request.method,
-            path_and_query: request.path_and_query,
-            headers: request.headers,
-            expect: Expect::Status(200),
-        };
-        let requests =
-            Requests::spread(&lab.listeners(), plain).map_err(|source| QuotaError::Request {
-                case: case.to_string(),
-                source,
-            })?;
-        let mix = Mix::new(
-            self.experiment.seed,
-            1,
-            Popularity::Uniform,
-            &case.shares(),
-            0.0,
-        )
-        .map_err(|source| QuotaError::Mix {
-            case: case.to_string(),
-            source,
-        })?;
-        Ok(Plan {
-            profile: self.profile(case),
-            requests: Arc::new(requests),
-            mix,
-            timer: self.timer.clone(),
-        })
-    }
-
-    fn profile(&self, case: &Case) -> Profile {
-        let rate = case.rate();
-        Profile {
-            name: "quota".to_owned(),
-            description: "One application at a multiple of its limit.".to_owned(),
-            load: Load::Open {
-                arrival: Arrival::Poisson,
-                segments: vec![Segment {
-                    duration_s: (MINUTE - LEAD - TRAIL).as_secs_f64(),
-                    from_rps: rate,
-                    to_rps: rate,
-                }],
-            },
-            scale: 1.0,
-            warm_up_s: 0,
-            warm_up_until: None,
-            seed: self.experiment.seed,
-            threads: 1,
-            connections: 64,
-            connection: Connection::default(),
-            timeout: Duration::from_secs(5),
-        }
-    }
-
-    fn options(&self, case: &Case) -> Result<LaunchOptions, QuotaError> {
-        Ok(LaunchOptions {
-            scenario: lab_scenario(case, self.experiment.report_lag)?,
-            runtime: RuntimeKind::Process,
-            workers: Some(case.workers),
-            artefact: self.artefact.clone(),
-            envoy: self.envoy.clone(),
-            plugin_config: None,
-            server_exe: self.experiment.server_exe.clone(),
-            listen: None,
-            gateways: case.gateways,
-            store: None,
-        })
-    }
-}
-
-/// The shipped scenario with one application, one limit, one endpoint, and a backend that answers at
-/// once and counts after `lag`.
-fn lab_scenario(case: &Case, lag: Duration) -> Result<Scenario, ScenarioError> {
-    let mut scenario = Scenario::find("cache")?;
-    scenario.backend = Default::default();
-    scenario.backend.counting = Counting::Deferred {
-        lag: Delay::Constant {
-            ms: lag.as_secs_f64() * 1_000.0,
-        },
-    };
-    scenario.population.applications = 1;
-    scenario.population.limits = vec![LimitSettings {
-        metric: "hits".to_owned(),
-        period: "minute".to_owned(),
-        value: case.limit,
-    }];
-    scenario.endpoints = vec![EndpointFile {
-        method: "GET".to_owned(),
-        path: "/hello".to_owned(),
-        usage: [("hits".to_owned(), 1)].into(),
-        weight: 1.0,
-        status: None,
-        body: None,
-    }];
-    scenario.plugin.cache =
-        toml::Table::from_iter([("mode".to_owned(), toml::Value::from(case.mode.to_string()))]);
-    Ok(scenario)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -395,14 +221,5 @@ mod tests {
         assert_eq!(round_length(&[fast.clone(), fast.clone()]), 1);
         assert_eq!(round_length(&[slow.clone(), slow.clone(), slow.clone()]), 2);
         assert_eq!(round_length(&[slow.clone(), fast, slow]), 1);
-    }
-
-    #[test]
-    fn a_case_is_one_application_with_one_limit() {
-        let scenario =
-            lab_scenario(&case(60, 1), Duration::from_millis(50)).expect("it comes with the lab");
-        assert_eq!(scenario.population.limits.len(), 1);
-        assert_eq!(scenario.requests().request(0, 0).expected_status, 200);
-        assert_eq!(scenario.plugin.cache["mode"].as_str(), Some("strict"));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use lab::scenario::{Request, Scenario};
 
-use crate::experiment;
+use crate::experiment::traffic;
 use crate::mix::{Caller, MixError};
 
 /// Seed of the order.
@@ -35,7 +35,7 @@ impl Script {
     /// The script of a scenario.
     pub fn of(scenario: &Scenario) -> Result<Self, MixError> {
         let table = scenario.requests();
-        let mix = experiment::mix(scenario, &table, SEED)?;
+        let mix = traffic::mix(scenario, &table, SEED)?;
         let endpoints = table.endpoints().len();
         let requests = table.applications() * endpoints;
         let length = requests.clamp(LEAST_LENGTH, MOST_LENGTH);

@@ -13,7 +13,7 @@ use crate::duet::client::{Client, ClientError};
 use crate::duet::script::Script;
 use crate::duet::target::Target;
 use crate::duet::{self, DuetError, Session};
-use crate::experiment::{obtain_artefact, obtain_envoy};
+use crate::experiment::obtain;
 use crate::progress::Progress;
 
 /// Requests that are sent at once.
@@ -32,7 +32,7 @@ pub(super) async fn artefact_bytes(
     target: &Target,
     progress: &Arc<Progress>,
 ) -> Result<Option<u64>, GateError> {
-    let artefact = obtain_artefact(&target.scenario, progress).await;
+    let artefact = obtain::artefact(&target.scenario, progress).await;
     let artefact = artefact.map_err(duet::obtain_error(target))?;
     Ok(artefact.map(|artefact| artefact.bytes))
 }
@@ -50,10 +50,10 @@ pub(super) async fn backend_calls(
     session: &Session<'_>,
 ) -> Result<Calls, GateError> {
     let progress = session.progress;
-    let obtain = || duet::obtain_error(target);
-    let envoy = obtain_envoy(progress).await.map_err(obtain())?;
-    let artefact = obtain_artefact(&target.scenario, progress).await;
-    let artefact = artefact.map_err(obtain())?;
+    let failed = || duet::obtain_error(target);
+    let envoy = obtain::envoy(progress).await.map_err(failed())?;
+    let artefact = obtain::artefact(&target.scenario, progress).await;
+    let artefact = artefact.map_err(failed())?;
     progress.step(&format!("counting backend calls of {}", target.label));
     let lab = duet::launch(target, artefact, &envoy, &session.server_exe).await?;
     let counted = count(target, &lab).await;

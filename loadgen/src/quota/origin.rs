@@ -12,7 +12,7 @@ use lab::wasm_build::WasmArtefact;
 use reports::circumstances::Circumstances;
 use results::record::Envoy;
 
-use crate::experiment::artefact_record;
+use crate::experiment::obtain::artefact_record;
 use crate::machine;
 use crate::provenance::Provenance;
 

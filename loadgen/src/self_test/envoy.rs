@@ -9,7 +9,7 @@ use lab::topology::Role;
 use super::load::{Target, load};
 use super::outcome::Saturation;
 use super::{Bench, SelfTestError, closed_loop};
-use crate::experiment::obtain_envoy;
+use crate::experiment::obtain;
 
 /// Enough that Envoy never waits for the generator.
 const USERS: u32 = 32;
@@ -23,7 +23,7 @@ impl Bench<'_> {
         }
         let scenario = Scenario::find(SCENARIO)?.without_filters();
         let path = scenario.endpoints[0].path.clone();
-        let envoy = obtain_envoy(self.progress).await?;
+        let envoy = obtain::envoy(self.progress).await?;
         self.progress
             .step("one worker of Envoy, as fast as it goes");
         let lab = runtime::launch(LaunchOptions {
