@@ -27,6 +27,7 @@ pub mod story;
 pub mod suite;
 pub mod summary;
 pub mod table;
+mod templates;
 pub mod version;
 pub mod version_page;
 

@@ -1,17 +1,14 @@
-//! The pages of a report: HTML for people, Markdown for repositories.
+//! The pages of a run: HTML for people, Markdown for repositories.
 //!
-//! Owns the templates and what they are given. Must not know files or how charts are drawn.
+//! Owns what their templates are given, and charts as every page takes them. Must not know files or how charts are drawn.
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use results::record::RunRecord;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::around::Around;
 use crate::chart::Chart;
-use crate::draw::ink::{self, Ink};
+use crate::draw::ink::Ink;
 use crate::draw::paint::PaintError;
 use crate::draw::svg::{self, Naming};
 use crate::facts::{Facts, Scenario};
@@ -19,17 +16,7 @@ use crate::format::number;
 use crate::setup::{self, Item, Verdict};
 use crate::story::{self, Headline};
 use crate::summary::{self, Cell, Group};
-
-const HTML: &str = include_str!("templates/page.html");
-const CSS: &str = include_str!("templates/page.css");
-const MARKDOWN: &str = include_str!("templates/page.md");
-/// What several pages have alike.
-const PARTS: [(&str, &str); 4] = [
-    ("figures.html", include_str!("templates/figures.html")),
-    ("files.html", include_str!("templates/files.html")),
-    ("trail.html", include_str!("templates/trail.html")),
-    ("verdict.html", include_str!("templates/verdict.html")),
-];
+use crate::templates;
 
 /// Why a page could not be made.
 #[derive(Debug, Error)]
@@ -77,19 +64,7 @@ pub fn html(facts: &Facts, charts: &[Chart]) -> Result<String, PageError> {
 
 /// The HTML page as one of several.
 pub fn html_within(facts: &Facts, charts: &[Chart], around: &Around) -> Result<String, PageError> {
-    fill(
-        "page.html",
-        HTML,
-        facts,
-        &figures(charts)?,
-        &style(),
-        around,
-    )
-}
-
-/// Everything a page needs to look as it should.
-pub(crate) fn style() -> String {
-    format!("{}{CSS}", ink::style_sheet())
+    fill("page.html", facts, &figures(charts)?, around)
 }
 
 /// Charts as `figures.html` takes them.
@@ -109,7 +84,7 @@ pub fn markdown_within(
     around: &Around,
 ) -> Result<String, PageError> {
     let figures: Vec<Figure<'_>> = charts.iter().map(bare_figure).collect();
-    fill("page.md", MARKDOWN, facts, &figures, "", around)
+    fill("page.md", facts, &figures, around)
 }
 
 pub(crate) fn bare_figure(chart: &Chart) -> Figure<'_> {
@@ -170,7 +145,6 @@ fn card(scenario: &Scenario) -> Card<'_> {
 /// What templates are given.
 #[derive(Serialize)]
 struct Values<'a> {
-    css: &'a str,
     around: &'a Around,
     record: &'a RunRecord,
     figures: &'a [Figure<'a>],
@@ -187,15 +161,12 @@ struct Values<'a> {
 
 fn fill(
     name: &str,
-    template: &str,
     facts: &Facts,
     figures: &[Figure<'_>],
-    css: &str,
     around: &Around,
 ) -> Result<String, PageError> {
     let scenarios = facts.scenarios.iter();
     let values = Values {
-        css,
         around,
         record: &facts.record,
         figures,
@@ -211,33 +182,7 @@ fn fill(
             .map(|s| Ok((s.name(), serde_json::to_string_pretty(&s.record.scenario)?)))
             .collect::<Result<_, serde_json::Error>>()?,
     };
-    Ok(environment()?.render_named_str(name, template, Serde(values))?)
-}
-
-/// Templates with what all of them share. Those whose name ends with `.html` escape what they are given.
-pub(crate) fn environment() -> Result<Environment<'static>, minijinja::Error> {
-    let mut syntax = SyntaxConfig::builder();
-    syntax
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .keep_trailing_newline(true);
-    let mut environment = Environment::new();
-    environment.set_syntax(syntax.build()?);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") {
-            AutoEscape::Html
-        } else {
-            AutoEscape::None
-        }
-    });
-    for (name, part) in PARTS {
-        environment.add_template(name, part)?;
-    }
-    environment.add_filter("cell", |text: String| {
-        text.replace('|', "\\|").replace('\n', " ")
-    });
-    Ok(environment)
+    Ok(templates::fill(name, values)?)
 }
 
 /// Classes of errors with their counts, for each scenario that had any.

@@ -2,14 +2,14 @@
 //!
 //! Owns which parts such a page has, and their order. Must not know where figures come from.
 
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::around::Around;
 use crate::chart::Chart;
-use crate::page::{Figure, PageError, bare_figure, environment, figures, style};
+use crate::page::{Figure, PageError, bare_figure, figures};
 use crate::setup::{Item, Verdict};
 use crate::table::Table;
+use crate::templates;
 
 /// What is on such a page.
 #[derive(Clone, Debug)]
@@ -36,7 +36,6 @@ pub struct Sheet {
 
 #[derive(Serialize)]
 struct Values<'a> {
-    css: &'a str,
     around: &'a Around,
     eyebrow: &'a str,
     title: &'a str,
@@ -51,28 +50,22 @@ struct Values<'a> {
 
 /// The HTML page, complete in itself.
 pub fn html(sheet: &Sheet, around: &Around) -> Result<String, PageError> {
-    let template = include_str!("templates/sheet.html");
-    let figures = figures(&sheet.charts)?;
-    fill("sheet.html", template, sheet, around, &figures, &style())
+    fill("sheet.html", sheet, around, &figures(&sheet.charts)?)
 }
 
 /// The Markdown page; its pictures are `charts/<id>.png` beside it.
 pub fn markdown(sheet: &Sheet, around: &Around) -> Result<String, PageError> {
-    let template = include_str!("templates/sheet.md");
     let figures: Vec<Figure<'_>> = sheet.charts.iter().map(bare_figure).collect();
-    fill("sheet.md", template, sheet, around, &figures, "")
+    fill("sheet.md", sheet, around, &figures)
 }
 
 fn fill(
     name: &str,
-    template: &str,
     sheet: &Sheet,
     around: &Around,
     figures: &[Figure<'_>],
-    css: &str,
 ) -> Result<String, PageError> {
     let values = Values {
-        css,
         around,
         eyebrow: &sheet.eyebrow,
         title: &sheet.title,
@@ -84,5 +77,5 @@ fn fill(
         setup: &sheet.setup,
         command: &sheet.command,
     };
-    Ok(environment()?.render_named_str(name, template, Serde(values))?)
+    Ok(templates::fill(name, values)?)
 }

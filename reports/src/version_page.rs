@@ -5,18 +5,18 @@
 
 use std::path::Path;
 
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::around::{Around, Link};
 use crate::chart::Chart;
 use crate::circumstances::{of_artefact, of_machine};
 use crate::format::list;
-use crate::page::{Figure, PageError, environment, figure_named, style};
+use crate::page::{Figure, PageError, figure_named};
 use crate::part::Kind;
 use crate::prose;
 use crate::render::{RenderError, create, write, write_charts};
 use crate::setup::{Item, Verdict};
+use crate::templates;
 use crate::version::{Part, Version};
 
 /// A part as the page of its version shows it.
@@ -35,7 +35,6 @@ struct Shown<'a> {
 
 #[derive(Serialize)]
 struct Values<'a> {
-    css: &'a str,
     around: &'a Around,
     name: &'a str,
     date: &'a str,
@@ -104,15 +103,7 @@ pub fn html(version: &Version, around: &Around) -> Result<String, PageError> {
     });
     let parts = parts.collect::<Result<Vec<_>, PageError>>()?;
     let caveats = prose::html(&version.caveats);
-    let template = include_str!("templates/version.html");
-    fill(
-        "version.html",
-        template,
-        version,
-        (parts, caveats),
-        around,
-        &style(),
-    )
+    fill("version.html", version, (parts, caveats), around)
 }
 
 /// The same for a repository.
@@ -121,15 +112,7 @@ pub fn markdown(version: &Version) -> Result<String, PageError> {
     let parts = version.parts.iter().zip(&charts);
     let parts = parts.map(|(part, chart)| shown(part, chart.as_ref(), Vec::new()));
     let parts = (parts.collect(), version.caveats.clone());
-    let template = include_str!("templates/version.md");
-    fill(
-        "version.md",
-        template,
-        version,
-        parts,
-        &Around::default(),
-        "",
-    )
+    fill("version.md", version, parts, &Around::default())
 }
 
 /// The first chart of each part: what it is remembered by.
@@ -156,14 +139,11 @@ fn shown<'a>(part: &'a Part, chart: Option<&'a Chart>, figures: Vec<Figure<'a>>)
 
 fn fill(
     name: &str,
-    template: &str,
     version: &Version,
     (parts, caveats): (Vec<Shown<'_>>, String),
     around: &Around,
-    css: &str,
 ) -> Result<String, PageError> {
     let values = Values {
-        css,
         around,
         name: version.name(),
         date: version.date(),
@@ -172,7 +152,7 @@ fn fill(
         setup: setup(version),
         caveats,
     };
-    Ok(environment()?.render_named_str(name, template, Serde(values))?)
+    Ok(templates::fill(name, values)?)
 }
 
 /// The commits that its runs were measured at.

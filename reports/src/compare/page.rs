@@ -2,17 +2,16 @@
 //!
 //! Owns what their templates are given. Must not know files or how charts are drawn.
 
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::Comparison;
-use crate::page::{Figure, PageError, environment, figures, style};
+use crate::page::{Figure, PageError, figures};
 use crate::setup::Item;
 use crate::table::Table;
+use crate::templates;
 
 #[derive(Serialize)]
 struct Values<'a> {
-    css: &'a str,
     title: &'a str,
     statement: &'a str,
     cautions: &'a [String],
@@ -23,26 +22,16 @@ struct Values<'a> {
 
 /// The HTML page, complete in itself.
 pub fn html(comparison: &Comparison) -> Result<String, PageError> {
-    let template = include_str!("../templates/compare.html");
-    let figures = figures(&comparison.charts)?;
-    fill("compare.html", template, comparison, &figures, &style())
+    fill("compare.html", comparison, &figures(&comparison.charts)?)
 }
 
 /// Markdown without pictures, short enough for a comment on a change.
 pub fn markdown(comparison: &Comparison) -> Result<String, PageError> {
-    let template = include_str!("../templates/compare.md");
-    fill("compare.md", template, comparison, &[], "")
+    fill("compare.md", comparison, &[])
 }
 
-fn fill(
-    name: &str,
-    template: &str,
-    comparison: &Comparison,
-    figures: &[Figure<'_>],
-    css: &str,
-) -> Result<String, PageError> {
+fn fill(name: &str, comparison: &Comparison, figures: &[Figure<'_>]) -> Result<String, PageError> {
     let values = Values {
-        css,
         title: &comparison.title,
         statement: &comparison.statement,
         cautions: &comparison.cautions,
@@ -50,5 +39,5 @@ fn fill(
         figures,
         setup: &comparison.setup,
     };
-    Ok(environment()?.render_named_str(name, template, Serde(values))?)
+    Ok(templates::fill(name, values)?)
 }

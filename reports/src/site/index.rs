@@ -2,17 +2,16 @@
 //!
 //! Owns what is said of a version in a few lines. Must not know files.
 
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::{Recorded, told_run};
 use crate::chart::trend::{self, Published};
 use crate::facts::Facts;
 use crate::format::{micros, number, times};
-use crate::page::{Figure, PageError, environment, figures, style};
+use crate::page::{Figure, PageError, figures};
 use crate::version::Version;
 use crate::version_page::{commits, kind_name};
-use crate::{setup, story};
+use crate::{setup, story, templates};
 
 /// A figure in large letters.
 #[derive(Serialize)]
@@ -55,7 +54,6 @@ struct Row<'a> {
 
 #[derive(Serialize)]
 struct Values<'a> {
-    css: &'a str,
     versions: Vec<Card<'a>>,
     experiment: &'a str,
     figures: &'a [Figure<'a>],
@@ -75,16 +73,13 @@ pub(super) fn html(versions: &[Version], recorded: &[Recorded]) -> Result<String
     });
     let charts = trend::charts(&runs.collect::<Vec<_>>());
     let figures = figures(&charts)?;
-    let css = style();
     let values = Values {
-        css: &css,
         versions: versions.iter().map(card).collect(),
         experiment,
         figures: &figures,
         runs: recorded.iter().map(row).collect(),
     };
-    let template = include_str!("../templates/site.html");
-    Ok(environment()?.render_named_str("site.html", template, Serde(values))?)
+    Ok(templates::fill("site.html", values)?)
 }
 
 fn card(version: &Version) -> Card<'_> {
