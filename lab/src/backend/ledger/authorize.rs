@@ -2,6 +2,9 @@
 //!
 //! Owns the order of checks, denials and limits. Must not know HTTP or the queue that counts.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -325,33 +328,4 @@ fn matches(filter: &str, text: &str) -> bool {
         }
     }
     true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn referrer_filters_match_the_whole_referrer() {
-        #[track_caller]
-        fn check(filter: &str, referrer: &str, expected: bool) {
-            assert_eq!(
-                matches(filter, referrer),
-                expected,
-                "{filter} against {referrer}"
-            );
-        }
-        check("example.org", "example.org", true);
-        check("example.org", "www.example.org", false);
-        check("*.example.org", "www.example.org", true);
-        check("*.example.org", "www.example.org.evil", false);
-        check("http://a/*/y", "http://a/x/y", true);
-        check("http://a/*/y", "http://a/y", false);
-        check("a+b.(c)", "aab.(c)", false);
-        check("*", "", true);
-        check("a*b*c", "abc", true);
-        check("a*b*c", "acb", false);
-        check("ab*ba", "aba", false);
-        check("**", "x", true);
-    }
 }
