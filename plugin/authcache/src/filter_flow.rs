@@ -234,7 +234,7 @@ impl FilterFlow {
                 }
                 claim => {
                     let is_mine = claim == Claim::Mine;
-                    let until = self.settles_at.max(self.pays_again_at(worker, id));
+                    let until = self.settles_at.max(self.pays_again_at(worker, id, now));
                     if now < until {
                         self.flights.hold(id, until, is_mine);
                         return false;
@@ -267,7 +267,8 @@ impl FilterFlow {
     /// Decides by the outage policy whoever waited too long, and takes back those who wait for a
     /// worker that is gone, or for the process to settle.
     pub fn on_tick(&mut self, worker: &mut WorkerState, now: UnixMillis) -> Vec<Resumption> {
-        self.flights.call_back(now);
+        let longest_hold_ms = self.quiet_ms.max(leases::PAY_MS);
+        self.flights.call_back(now, now.plus_ms(longest_hold_ms));
         worker.look_after_leases(now);
         let mut resumptions = Vec::new();
         for waiter in self.flights.take_expired(now) {

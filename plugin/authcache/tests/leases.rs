@@ -373,6 +373,43 @@ fn near_a_limit_of_several_gateways_calls_pay_for_those_who_wait() {
     assert_eq!(world.backend.counted("ada", "hits"), world.admitted());
 }
 
+/// Calls near a limit keep a distance that is counted from the last one. A clock that was set back since must
+/// not make it as long as that.
+#[test]
+fn near_a_limit_of_several_gateways_a_clock_that_is_set_back_keeps_nobody_waiting() {
+    let settings = settings(r#"{"mode":"balanced","gateways":2}"#);
+    let mut world = World::new(&settings, 1, backend(&[("hits", Period::Day, 4_000)], 50));
+    let mut sent = 0;
+    while world.count(Counter::Prepaid) < 100 {
+        assert!(sent < 3_000, "nobody ever waited for a call that pays");
+        world.send(0, "/hits?user_key=ada");
+        world.run(3);
+        sent += 1;
+    }
+    world.run(500);
+    world.set_back(30_000);
+    let before = world.count(Counter::Prepays);
+    while world.count(Counter::Prepays) < before + 3 {
+        let sent = world.now;
+        assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
+        let waited_ms = world.now.ms_since(sent);
+        // The distance, and the tick that ends it.
+        assert!(waited_ms <= 250, "{waited_ms} ms");
+    }
+    // One that is held while the clock is set back.
+    let held = loop {
+        let stream = world.send(0, "/hits?user_key=ada");
+        world.run(20);
+        if !world.fates.contains_key(&stream) {
+            break stream;
+        }
+    };
+    world.set_back(10_000);
+    // No longer than a new process would hold it.
+    world.run(1_500);
+    assert_eq!(world.fates.get(&held), Some(&Fate::Admitted));
+}
+
 #[test]
 fn strict_on_one_of_several_gateways_admits_nothing_beyond_live_tokens_while_the_backend_is_away() {
     // Of `stale` and `closed` neither may count against a reading that hides what others use.

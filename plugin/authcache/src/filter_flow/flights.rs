@@ -237,12 +237,17 @@ impl Flights {
     }
 
     /// Sends those on their own way whose answer did not come in time, because whoever was to ask is
-    /// gone, and those that were held long enough.
-    pub(super) fn call_back(&mut self, now: UnixMillis) {
+    /// gone, and those that were held long enough. None is held beyond `longest`, whatever the clock was
+    /// set to since.
+    pub(super) fn call_back(&mut self, now: UnixMillis, longest: UnixMillis) {
         for (id, flight) in &mut self.flights {
             flight.pause = match flight.pause {
                 Some(Pause::Abroad(until)) if now >= until => None,
                 Some(Pause::Held(until, is_mine)) if now >= until => Some(Pause::Released(is_mine)),
+                Some(Pause::Held(until, is_mine)) => {
+                    flight.pause = Some(Pause::Held(until.min(longest), is_mine));
+                    continue;
+                }
                 _ => continue,
             };
             self.to_send.push_back(*id);

@@ -31,7 +31,7 @@ const FRESH_MS: u64 = 1_000;
 /// A call for several requests takes at most this part of what a gateway may hope for.
 const PREPAID_PARTS: u64 = 8;
 /// So far apart are two calls of a worker that may pay for several, unless enough wait for the next.
-const PAY_MS: u64 = 100;
+pub(super) const PAY_MS: u64 = 100;
 /// Most requests that one call pays for.
 const MAX_PREPAID: u64 = 1_000;
 
@@ -423,11 +423,16 @@ pub(super) fn discharge(
     });
 }
 
-/// From when on the next call may be made that pays for several. `None` without a record.
-pub(super) fn pays_again_at(worker: &WorkerState, asked: &Asked<'_>) -> Option<UnixMillis> {
+/// From when on the next call may be made that pays for several. `None` where there is no record.
+pub(super) fn pays_again_at(
+    worker: &WorkerState,
+    asked: &Asked<'_>,
+    now: UnixMillis,
+) -> Option<UnixMillis> {
     let (hash, key) = asked.application();
     let record = worker.leased.peek(hash, |known| known.is(key))?;
-    Some(record.paid_at.plus_ms(PAY_MS))
+    // A clock that was set back keeps nobody waiting.
+    Some(record.paid_at.min(now).plus_ms(PAY_MS))
 }
 
 /// A call is made that may pay for several.

@@ -40,13 +40,18 @@ impl FilterFlow {
     }
 
     /// From when on the call of a flight is made, so that it pays for those who come until then.
-    pub(super) fn pays_again_at(&self, worker: &WorkerState, id: FlightId) -> UnixMillis {
+    pub(super) fn pays_again_at(
+        &self,
+        worker: &WorkerState,
+        id: FlightId,
+        now: UnixMillis,
+    ) -> UnixMillis {
         let flight = self.flights.get(id).filter(|flight| !flight.is_full());
         let again = flight.and_then(|flight| {
             let served = self.services.get(flight.question.service)?;
             let credential = flight.question.credential.as_ref();
             let asked = Asked::of(served, &credential, &flight.question.usage);
-            leases::pays_again_at(worker, &asked)
+            leases::pays_again_at(worker, &asked, now)
         });
         again.unwrap_or_default()
     }

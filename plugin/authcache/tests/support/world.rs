@@ -141,6 +141,16 @@ impl World {
         self.now = end;
     }
 
+    /// Sets the clock back. What is under way takes no longer for it.
+    pub(crate) fn set_back(&mut self, ms: u64) {
+        let earlier = |at: UnixMillis| UnixMillis(at.0.saturating_sub(ms));
+        let events = std::mem::take(&mut self.events).into_iter();
+        self.events = events
+            .map(|((at, order), event)| ((earlier(at), order), event))
+            .collect();
+        self.now = earlier(self.now);
+    }
+
     /// Ends a worker as a trap does: what it knows is lost, and nobody is told.
     pub(crate) fn lose_worker(&mut self, place: usize) {
         self.lost.push(place);
