@@ -24,6 +24,7 @@ pub mod http_server;
 pub mod plugin_config;
 pub mod population;
 pub mod precise_timer;
+pub mod processors;
 pub mod runtime;
 pub mod scenario;
 pub mod topology;

@@ -84,6 +84,8 @@ pub struct Service {
     pub files: BTreeMap<PathBuf, Content>,
     /// Its environment, beyond the runtime's.
     pub environment: BTreeMap<String, String>,
+    /// How many processors it may use; absent: all.
+    pub processors: Option<u32>,
     /// How it is known to be ready.
     pub readiness: Readiness,
 }
@@ -130,6 +132,8 @@ pub struct Gateway {
     pub index: u16,
     /// Worker threads.
     pub workers: u32,
+    /// How many processors it may use; absent: all.
+    pub processors: Option<u32>,
     /// Who answers what is let through.
     pub answers: Answers,
     /// The certificate that it serves with; absent: plain text.
@@ -201,6 +205,7 @@ fn server(role: Role, site: &Site, port: u16) -> Service {
         ],
         files: BTreeMap::new(),
         environment: BTreeMap::new(),
+        processors: None,
         readiness: Readiness {
             address_file,
             path: "/control/stats",
@@ -268,6 +273,7 @@ pub fn envoy(
         arguments: arguments.into(),
         files,
         environment: BTreeMap::new(),
+        processors: gateway.processors,
         readiness: Readiness {
             address_file,
             path: "/ready",
@@ -330,6 +336,7 @@ mod tests {
         let gateway = Gateway {
             index: 0,
             workers: 2,
+            processors: None,
             answers: Answers::Upstream,
             certificate: None,
             plugin,

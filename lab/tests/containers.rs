@@ -11,7 +11,7 @@ use std::time::Duration;
 use engine::engine_is_there;
 use lab::runtime::{RuntimeKind, launch};
 use lab::topology::Role;
-use support::{passthrough, send};
+use support::{allowed_processors, last_processor, passthrough, send};
 use wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,11 +19,14 @@ async fn a_lab_of_containers_serves_survives_faults_and_ends() {
     if !engine_is_there().await {
         return;
     }
-    let options = passthrough(RuntimeKind::Docker);
+    let mut options = passthrough(RuntimeKind::Docker);
+    options.scenario.envoy.processors = Some(1);
     let request = options.scenario.requests().request(0, 0);
     let mut lab = launch(options).await.expect("the lab comes up");
     let listener = lab.endpoint(Role::ENVOY);
     assert_eq!(send(&listener, &request).await.expect("Envoy answers"), 200);
+
+    assert_eq!(allowed_processors(&lab, Role::ENVOY), last_processor());
 
     lab.pause(Role::Backend).await.expect("it runs");
     lab.resume(Role::Backend).await.expect("it is paused");

@@ -12,7 +12,7 @@ use lab::topology::Role;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use support::{passthrough, send};
+use support::{allowed_processors, last_processor, passthrough, send};
 
 /// How long the end of a process may take.
 const END_LIMIT: Duration = Duration::from_secs(10);
@@ -61,6 +61,19 @@ fn has_ended(pid: u32, within: Duration) -> bool {
     let limit = Timespec::try_from(within).expect("seconds");
     let ended = retry_on_intr(|| poll(&mut ends, Some(&limit)));
     ended.expect("a process can be watched") > 0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envoy_has_the_processors_that_its_scenario_gives_it() {
+    let mut options = passthrough(RuntimeKind::Process);
+    options.scenario.envoy.processors = Some(1);
+    let lab = launch(options).await.expect("the lab comes up");
+    assert_eq!(allowed_processors(&lab, Role::ENVOY), last_processor());
+    lab.stop().await.expect("the lab ends");
+    let lab = start().await;
+    let upstream = allowed_processors(&lab, Role::Upstream);
+    assert_eq!(allowed_processors(&lab, Role::ENVOY), upstream);
+    lab.stop().await.expect("the lab ends");
 }
 
 #[tokio::test(flavor = "multi_thread")]

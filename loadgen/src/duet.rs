@@ -122,6 +122,9 @@ pub enum DuetError {
         /// Why.
         source: ClientError,
     },
+    /// Which processors the client may use.
+    #[error("the client cannot be kept off the processors of Envoy")]
+    Processors(#[source] std::io::Error),
     /// The clock of a process.
     #[error("the processor time of Envoy cannot be read")]
     Clock(#[source] std::io::Error),

@@ -62,6 +62,9 @@ pub enum ServerCommand {
         /// The process that starts this one
         #[arg(long, value_name = "PID")]
         parent: u32,
+        /// How many processors the program may use
+        #[arg(long, value_name = "N")]
+        processors: Option<u32>,
         /// The program and its arguments
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
@@ -183,7 +186,11 @@ impl ServerCommand {
                     .serve(listener, end)
                     .await;
             }
-            Self::Guard { parent, command } => match guard::run(parent, &command)? {},
+            Self::Guard {
+                parent,
+                processors,
+                command,
+            } => match guard::run(parent, processors, &command)? {},
         }
         Ok(())
     }

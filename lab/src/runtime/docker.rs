@@ -26,6 +26,7 @@ pub use self::engine::docker_available;
 use self::images::{Image, ImageError};
 use super::LaunchError;
 use super::owner::Owner;
+use crate::processors;
 use crate::topology::{Content, Executable, Role, Service};
 
 /// The label on everything the lab makes in an engine; its value says whose it is.
@@ -152,10 +153,13 @@ impl Containers {
     ) -> Result<SocketAddr, LaunchError> {
         let role = service.role;
         let mut request = self.request(service)?;
-        if let (Role::Envoy(_), Some(address)) = (role, publish) {
-            request = published(request, address);
+        let publish = publish.filter(|_| matches!(role, Role::Envoy(_)));
+        if let Some(address) = publish {
+            request = request.with_mapped_port(address.port(), Self::port(Role::ENVOY).tcp());
         }
-        let container = request
+        let processors = service.processors.map(processors::last).transpose();
+        let processors = processors.map_err(LaunchError::Processors)?;
+        let container = placed(request, publish, processors)
             .start()
             .await
             .map_err(|source| container_error("start", role, source))?;
@@ -308,20 +312,21 @@ fn uniqueness() -> u32 {
     rand::random::<u32>() & 0x00ff_ffff
 }
 
-fn published(
+/// Publishes ports where it was asked for, not on every address of the machine, and confines the
+/// container to its processors.
+fn placed(
     request: ContainerRequest<GenericImage>,
-    address: SocketAddr,
+    publish: Option<SocketAddr>,
+    processors: Option<String>,
 ) -> ContainerRequest<GenericImage> {
-    let host_ip = address.ip().to_string();
-    request
-        .with_mapped_port(address.port(), Containers::port(Role::ENVOY).tcp())
-        // Where it was asked for, not on every address of the machine.
-        .with_host_config_modifier(move |host| {
-            let bindings = host.port_bindings.iter_mut().flat_map(HashMap::values_mut);
-            for binding in bindings.flatten().flatten() {
-                binding.host_ip = Some(host_ip.clone());
-            }
-        })
+    let host_ip = publish.map(|address| address.ip().to_string());
+    request.with_host_config_modifier(move |host| {
+        host.cpuset_cpus.clone_from(&processors);
+        let bindings = host.port_bindings.iter_mut().flat_map(HashMap::values_mut);
+        for binding in bindings.flatten().flatten() {
+            binding.host_ip.clone_from(&host_ip);
+        }
+    })
 }
 
 fn data(content: &Content) -> Result<CopyDataSource, DockerError> {

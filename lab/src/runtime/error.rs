@@ -36,6 +36,9 @@ pub enum LaunchError {
         /// The scenario.
         scenario: String,
     },
+    /// The kernel does not say which processors there are.
+    #[error("cannot tell which processors this process may use")]
+    Processors(#[source] io::Error),
     /// The scenario's own module cannot be used.
     #[error(transparent)]
     Wasm(#[from] WasmBuildError),

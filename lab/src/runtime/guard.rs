@@ -12,6 +12,8 @@ use std::process::Command;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use thiserror::Error;
 
+use crate::processors;
+
 /// Why the guarded program did not start.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -22,6 +24,9 @@ pub enum GuardError {
     /// The kernel refused.
     #[error("cannot set the parent-death signal")]
     Signal(#[source] io::Error),
+    /// The kernel refused.
+    #[error("cannot confine a program to some processors")]
+    Processors(#[source] io::Error),
     /// The lab ended before its death could be noticed.
     #[error("process {parent}, which asked for `{program}`, has ended")]
     Orphaned {
@@ -40,9 +45,13 @@ pub enum GuardError {
     },
 }
 
-/// Replaces this process by `command`, to be killed when process `parent` ends. Returns only when
-/// that failed.
-pub fn run(parent: u32, command: &[OsString]) -> Result<Infallible, GuardError> {
+/// Replaces this process by `command`, to be killed when process `parent` ends, on as many
+/// `processors` as it may use. Returns only when that failed.
+pub fn run(
+    parent: u32,
+    processors: Option<u32>,
+    command: &[OsString],
+) -> Result<Infallible, GuardError> {
     let (program, arguments) = command.split_first().ok_or(GuardError::NoProgram)?;
     let name = || program.to_string_lossy().into_owned();
     set_parent_process_death_signal(Some(Signal::KILL))
@@ -54,6 +63,9 @@ pub fn run(parent: u32, command: &[OsString]) -> Result<Infallible, GuardError> 
             parent,
             program: name(),
         });
+    }
+    if let Some(count) = processors {
+        processors::confine(count).map_err(GuardError::Processors)?;
     }
     let source = Command::new(program).args(arguments).exec();
     Err(GuardError::Exec {
@@ -69,7 +81,7 @@ mod tests {
     #[test]
     fn nothing_starts_for_a_parent_that_has_ended() {
         // No process is its own grandparent: this one's parent is not this one.
-        let error = run(std::process::id(), &["true".into()]).expect_err("not the parent");
+        let error = run(std::process::id(), None, &["true".into()]).expect_err("not the parent");
         assert!(matches!(error, GuardError::Orphaned { .. }), "{error}");
         // The signal set above would end the test run with its own parent: take it back.
         set_parent_process_death_signal(None).expect("it can be unset");
@@ -77,6 +89,6 @@ mod tests {
 
     #[test]
     fn a_program_is_needed() {
-        assert!(matches!(run(1, &[]), Err(GuardError::NoProgram)));
+        assert!(matches!(run(1, None, &[]), Err(GuardError::NoProgram)));
     }
 }

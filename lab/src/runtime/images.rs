@@ -57,6 +57,7 @@ fn gateway(plugin: Option<GatewayPlugin>, workers: u32) -> Result<Service, Launc
     let gateway = Gateway {
         index: 0,
         workers,
+        processors: None,
         answers: Answers::Upstream,
         certificate: None,
         plugin,

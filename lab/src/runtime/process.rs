@@ -65,17 +65,13 @@ impl Processes {
             Executable::Server => &self.server_exe,
         };
         let log = self.folder.path().join(format!("{role}.log"));
-        let child = GuardedChild::start(
-            &self.server_exe,
-            program,
-            &service.arguments,
-            &service.environment,
-            log,
-        )
-        .map_err(|source| LaunchError::Spawn {
-            program: self.server_exe.clone(),
-            source,
-        })?;
+        let child =
+            GuardedChild::start(&self.server_exe, program, service, log).map_err(|source| {
+                LaunchError::Spawn {
+                    program: self.server_exe.clone(),
+                    source,
+                }
+            })?;
         self.children.lock().insert(role, child);
         self.address(service).await
     }

@@ -70,6 +70,7 @@ impl Wiring {
         Gateway {
             index,
             workers: self.workers,
+            processors: self.scenario.envoy.processors,
             answers: self.scenario.envoy.answers,
             certificate: self.certificate.clone(),
             plugin,

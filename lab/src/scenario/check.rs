@@ -19,6 +19,12 @@ impl Scenario {
         if self.envoy.workers == 0 {
             return problem("envoy.workers", "0 workers serve nothing".to_owned());
         }
+        if self.envoy.processors == Some(0) {
+            return problem(
+                "envoy.processors",
+                "on 0 processors nothing runs".to_owned(),
+            );
+        }
         if let (Some(wasm), Some(_)) = (&self.plugin.wasm, &self.plugin.sample) {
             let wasm = wasm.display();
             return problem(

@@ -50,6 +50,9 @@ pub struct Scenario {
 pub struct EnvoySettings {
     /// Worker threads.
     pub workers: u32,
+    /// How many processors Envoy may use, as a container with a limit; left out, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processors: Option<u32>,
     /// Who answers what the plugin lets through.
     pub answers: Answers,
     /// Whether clients reach it over TLS, with a certificate that the lab makes when it starts.
@@ -64,6 +67,7 @@ impl Default for EnvoySettings {
     fn default() -> Self {
         Self {
             workers: 1,
+            processors: None,
             answers: Answers::Upstream,
             tls: false,
             http_filters: Vec::new(),

@@ -43,6 +43,10 @@ pub struct DuetArgs {
     /// many looks there are, equal builds alarm in at most 1 % of runs.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10))]
     pub looks: u64,
+    /// How many processors each Envoy may use, instead of what the scenario says; the client keeps off
+    /// them. With 1, throughput is what comes out of a processor.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub processors: Option<u32>,
     /// Compare the base with itself too, in the same minutes.
     #[arg(long)]
     pub control: bool,

@@ -55,14 +55,15 @@ pub async fn run(
     session: &Session<'_>,
 ) -> Result<End, CommandError> {
     let progress = session.progress;
-    let compare = async |base: &str, candidate: &str| -> Result<Option<Duet>, CommandError> {
-        let (base, candidate) = (Target::parse(base)?, Target::parse(candidate)?);
+    let compare = async |base: &str, candidate: &str, processors| {
+        let target = |text| Ok::<_, CommandError>(Target::parse(text)?.on(processors));
+        let (base, candidate) = (target(base)?, target(candidate)?);
         let compared = session.compare(base, candidate, arguments.settings());
-        Ok(compared.await?)
+        Ok::<Option<Duet>, CommandError>(compared.await?)
     };
     match (&arguments.suite, &arguments.base, &arguments.candidate) {
         (None, Some(base), Some(candidate)) => {
-            let Some(duet) = compare(base, candidate).await? else {
+            let Some(duet) = compare(base, candidate, arguments.processors).await? else {
                 return Ok(End::Interrupted);
             };
             write(json, &duet)?;
@@ -73,7 +74,8 @@ pub async fn run(
         (Some(Suite::HitPath), ..) | (None, ..) => {
             let mut outcomes: Vec<Outcome> = Vec::new();
             for entry in suite::hit_path() {
-                let Some(duet) = compare(entry.base, entry.candidate).await? else {
+                let processors = arguments.processors.or(entry.processors);
+                let Some(duet) = compare(entry.base, entry.candidate, processors).await? else {
                     return Ok(End::Interrupted);
                 };
                 progress.note(&show::duet(&duet));

@@ -41,6 +41,13 @@ pub enum TargetError {
 const PASSTHROUGH: &str = ":passthrough";
 
 impl Target {
+    /// The same with an Envoy on so many processors, where a number is given.
+    #[must_use]
+    pub fn on(mut self, processors: Option<u32>) -> Self {
+        self.scenario.envoy.processors = processors.or(self.scenario.envoy.processors);
+        self
+    }
+
     /// Reads a target.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         let (rest, wasm) = match text.split_once('=') {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use lab::collect::process_usage;
+use lab::processors;
 use lab::runtime::Lab;
 use lab::topology::Role;
 use reports::duet::Side;
@@ -31,6 +32,11 @@ pub(super) struct Player {
 }
 
 impl Player {
+    /// How many processors its Envoy is confined to; 0: it may use all.
+    fn processors(&self) -> u32 {
+        self.target.scenario.envoy.processors.unwrap_or_default()
+    }
+
     fn cpu(&self) -> Result<Duration, DuetError> {
         process_usage::cpu_time(self.pid).map_err(DuetError::Clock)
     }
@@ -56,6 +62,11 @@ impl Bout {
         stop: &StopSignal,
         progress: &Progress,
     ) -> Result<Option<BlockRecord>, DuetError> {
+        let processors = self.players.iter().map(Player::processors).max();
+        let _kept_off = match processors.unwrap_or_default() {
+            0 => None,
+            count => Some(processors::keep_off(count).map_err(DuetError::Processors)?),
+        };
         let mut clients = Vec::new();
         for player in &self.players {
             if stop.is_raised() {

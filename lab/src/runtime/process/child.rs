@@ -1,6 +1,5 @@
 //! One process of a lab: its group, its log and its end.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::spawner;
+use crate::topology::Service;
 
 /// How long a process may take to end on request.
 const GRACE: Duration = Duration::from_secs(3);
@@ -28,12 +28,11 @@ pub(super) struct GuardedChild {
 }
 
 impl GuardedChild {
-    /// Starts `program` under the guard of `server_exe`, with its output in `log`.
+    /// Starts the `program` of a service under the guard of `server_exe`, with its output in `log`.
     pub(super) fn start(
         server_exe: &Path,
         program: &Path,
-        arguments: &[String],
-        environment: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+        service: &Service,
         log: PathBuf,
     ) -> io::Result<Self> {
         let output = File::options().create(true).append(true).open(&log)?;
@@ -41,10 +40,15 @@ impl GuardedChild {
         command
             .args(["guard", "--parent"])
             .arg(std::process::id().to_string())
+            .args(
+                service
+                    .processors
+                    .map(|count| format!("--processors={count}")),
+            )
             .arg("--")
             .arg(program)
-            .args(arguments)
-            .envs(environment)
+            .args(&service.arguments)
+            .envs(&service.environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);
