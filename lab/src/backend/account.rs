@@ -20,7 +20,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::settings::{AccountSettings, Environment, ProxyConfig, SettingsError};
-use super::params::{Params, decode_path};
+use super::params::Params;
+use super::params::encoding::decode_path;
 
 /// What is served, and to whom. Empty, it serves nobody anything.
 #[derive(Debug, Default, Serialize)]

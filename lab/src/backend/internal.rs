@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::ledger::Ledger;
 use super::ledger::calendar::UnixMillis;
-use super::params::decode_path;
+use super::params::encoding::decode_path;
 
 /// A call of the internal API.
 #[derive(Debug)]

@@ -1,13 +1,17 @@
 //! Form parameters: bytes of a query or body to nested values, as the reference reads them.
 //!
-//! Owns percent decoding, the bracket notation and the bounds on parameters. Must not know what any
-//! parameter means.
+//! Owns their values and the bounds on them. Must not know what any parameter means, how brackets in names
+//! nest (`brackets`) or how characters are escaped ([`encoding`]).
 
+mod brackets;
+pub mod encoding;
 pub mod multipart;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+
+use self::encoding::decode;
 
 /// Parameters of one query or body at most. As in the reference it is separators that are counted,
 /// so that empty parameters count as well.
@@ -219,7 +223,7 @@ impl Params {
 
     /// Adds one parameter by its full name, brackets included.
     fn insert(&mut self, name: &str, value: Value) -> Result<(), ShapeError> {
-        insert(&mut self.values, name, value, 0)
+        brackets::insert(&mut self.values, name, value)
     }
 
     /// These parameters with others on top: on a clash of names the others win.
@@ -239,116 +243,6 @@ impl Params {
     }
 }
 
-/// Splits a name at its first bracket pair: what comes first, and the rest behind it.
-fn split_name(name: &str, depth: usize) -> (&str, &str) {
-    if depth == 0 {
-        // A bracket in front is an ordinary character of the name.
-        let bracket = name.char_indices().skip(1).find(|(_, c)| *c == '[');
-        return match bracket {
-            Some((at, _)) => name.split_at(at),
-            None => (name, ""),
-        };
-    }
-    if let Some(rest) = name.strip_prefix("[]") {
-        return ("[]", rest);
-    }
-    let inside = name.strip_prefix('[');
-    match inside.and_then(|inside| inside.split_once(']')) {
-        Some((key, rest)) => (key, rest),
-        // Not in brackets after all: the text as a whole is the name.
-        None => (name, ""),
-    }
-}
-
-fn insert(hash: &mut Hash, name: &str, value: Value, depth: usize) -> Result<(), ShapeError> {
-    if depth >= MAX_DEPTH {
-        return Err(ShapeError::Bounds);
-    }
-    let (key, rest) = split_name(name, depth);
-    if key.is_empty() {
-        return Ok(());
-    }
-    if rest.is_empty() {
-        hash.put(key.to_owned(), value);
-    } else if rest == "[" {
-        hash.put(name.to_owned(), value);
-    } else if let Some(element) = rest.strip_prefix("[]") {
-        let list = list_of(hash, key)?;
-        insert_in_list(list, element, value, depth)?;
-    } else {
-        insert(hash_of(hash, key)?, rest, value, depth + 1)?;
-    }
-    Ok(())
-}
-
-/// `name[]=v` adds an element; `name[][key]=v` goes into the last element if that is a hash which has
-/// no such key yet, all brackets of the key considered.
-fn insert_in_list(
-    list: &mut Vec<Value>,
-    element: &str,
-    value: Value,
-    depth: usize,
-) -> Result<(), ShapeError> {
-    if element.is_empty() {
-        list.push(value);
-        return Ok(());
-    }
-    let inside = element
-        .strip_prefix('[')
-        .and_then(|inside| inside.strip_suffix(']'));
-    let name = match inside {
-        Some(inside) if !inside.is_empty() && !inside.contains(['[', ']']) => inside,
-        _ => element,
-    };
-    if let Some(Value::Hash(last)) = list.last_mut()
-        && !has_path(last, name)
-    {
-        return insert(last, name, value, depth + 1);
-    }
-    let mut fresh = Hash::default();
-    insert(&mut fresh, name, value, depth + 1)?;
-    list.push(Value::Hash(fresh));
-    Ok(())
-}
-
-/// Whether a hash has something at `a`, `a[b]` and so on.
-fn has_path(hash: &Hash, name: &str) -> bool {
-    if name.contains("[]") {
-        return false;
-    }
-    let mut parts = name.split(['[', ']']).filter(|part| !part.is_empty());
-    let Some(first) = parts.next() else {
-        return true;
-    };
-    let found = parts.try_fold(hash.get(first), |at, part| match at {
-        Some(Value::Hash(hash)) => Some(hash.get(part)),
-        _ => None,
-    });
-    found.flatten().is_some()
-}
-
-fn list_of<'a>(hash: &'a mut Hash, key: &str) -> Result<&'a mut Vec<Value>, ShapeError> {
-    match hash.find_or(key, || Value::List(Vec::new())) {
-        Value::List(list) => Ok(list),
-        other => Err(mixed("Array", other, key)),
-    }
-}
-
-fn hash_of<'a>(hash: &'a mut Hash, key: &str) -> Result<&'a mut Hash, ShapeError> {
-    match hash.find_or(key, || Value::Hash(Hash::default())) {
-        Value::Hash(hash) => Ok(hash),
-        other => Err(mixed("Hash", other, key)),
-    }
-}
-
-fn mixed(expected: &'static str, found: &Value, name: &str) -> ShapeError {
-    ShapeError::Mixed {
-        expected,
-        found: found.kind(),
-        name: name.to_owned(),
-    }
-}
-
 fn trim_blanks_before(part: &[u8]) -> &[u8] {
     let blanks = part.iter().take_while(|byte| **byte == b' ').count();
     &part[blanks..]
@@ -359,50 +253,4 @@ fn split_once(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
         Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
         None => (bytes, None),
     }
-}
-
-/// Undoes form encoding: `+` is a blank, `%` starts two hexadecimal digits.
-pub fn decode(encoded: &[u8]) -> Result<Vec<u8>, ShapeError> {
-    let plain = encoded.iter().position(|byte| matches!(byte, b'+' | b'%'));
-    let Some(plain) = plain else {
-        return Ok(encoded.to_vec());
-    };
-    let mut decoded = Vec::with_capacity(encoded.len());
-    decoded.extend_from_slice(&encoded[..plain]);
-    let mut rest = &encoded[plain..];
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => decoded.push(b' '),
-            b'%' => {
-                let (byte, after) = escaped(after).ok_or(ShapeError::PercentEncoding)?;
-                decoded.push(byte);
-                rest = after;
-            }
-            other => decoded.push(other),
-        }
-    }
-    Ok(decoded)
-}
-
-/// Undoes percent encoding in a path, where `+` is itself. Broken escapes stay as they are.
-pub fn decode_path(encoded: &str) -> String {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let escape = if byte == b'%' { escaped(after) } else { None };
-        let (byte, after) = escape.unwrap_or((byte, after));
-        decoded.push(byte);
-        rest = after;
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-fn escaped(digits: &[u8]) -> Option<(u8, &[u8])> {
-    let [high, low, rest @ ..] = digits else {
-        return None;
-    };
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let byte = digit(high)? * 16 + digit(low)?;
-    Some((byte as u8, rest))
 }

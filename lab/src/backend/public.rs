@@ -9,7 +9,8 @@ use super::ledger::calendar::UnixMillis;
 use super::ledger::call::{Options, Purpose};
 use super::ledger::error::CallError;
 use super::ledger::reporting::Job;
-use super::params::{Params, ShapeError, decode_path, multipart};
+use super::params::encoding::decode_path;
+use super::params::{Params, ShapeError, multipart};
 use super::reading::{self, Flavour};
 use super::statistics::Endpoint;
 

@@ -12,7 +12,8 @@ use super::ledger::call::{
 };
 use super::ledger::error::CallError;
 use super::ledger::usage::{SentEntry, is_stripped};
-use super::params::{Hash, Params, Value, decode};
+use super::params::encoding::decode;
+use super::params::{Hash, Params, Value};
 
 /// Which authorization call it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
