@@ -7,9 +7,10 @@ use super::call::Purpose;
 use super::status::Denial;
 use super::usage::SentEntry;
 use super::*;
-use crate::backend::population::{
-    ApplicationEntry, LimitEntry, MetricEntry, Population, ServiceEntry, TokenEntry, load,
+use crate::backend::population::document::{
+    ApplicationEntry, LimitEntry, MetricEntry, Population, ServiceEntry, TokenEntry,
 };
+use crate::backend::population::load;
 
 /// 2031-05-04 10:20:30, a Sunday.
 const NOW: i64 = 1_935_656_430;
