@@ -3,6 +3,7 @@
 //! Owns the configuration that the internal API writes and every call reads. Must not know usage,
 //! counters or how a call is decided.
 
+mod providers;
 #[cfg(test)]
 mod tests;
 
@@ -10,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use thiserror::Error;
 
+use self::providers::Providers;
+pub use self::providers::{DefaultService, ProviderKeyError};
 use super::catalogue::Catalogue;
 use super::error_log::ErrorLog;
 use super::journal::{Journal, Record, Scribe};
@@ -117,35 +119,6 @@ impl ServiceBook {
     }
 }
 
-/// Services of one provider.
-#[derive(Debug, Default)]
-struct Provider {
-    services: BTreeSet<String>,
-    default: Option<String>,
-}
-
-/// Whether a service is to be its provider's default.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum DefaultService {
-    /// It is, in place of any other.
-    Yes,
-    /// It is not.
-    No,
-    /// It stays what it was; a new service becomes the default if the provider has none.
-    Unsaid,
-}
-
-/// Why a provider key could not be changed.
-#[derive(Debug, Error, Eq, PartialEq)]
-pub enum ProviderKeyError {
-    /// No provider has the old key.
-    #[error("Provider key=\"{0}\" does not exist")]
-    Unknown(String),
-    /// Another provider has the new key.
-    #[error("Provider key=\"{0}\" already exists")]
-    Taken(String),
-}
-
 /// What became of the removal of a service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ServiceRemoval {
@@ -161,7 +134,7 @@ pub enum ServiceRemoval {
 #[derive(Debug, Default)]
 pub struct Directory {
     books: RwLock<BTreeMap<String, Arc<ServiceBook>>>,
-    providers: RwLock<HashMap<String, Provider>>,
+    providers: RwLock<Providers>,
     tokens: RwLock<HashMap<String, HashSet<String>>>,
     journal: Journal,
 }
@@ -223,20 +196,11 @@ impl Directory {
         self.note_default(&service.provider_key);
         let was_default = previous.map(|previous| {
             self.note_default(&previous.provider_key);
-            let was_default = is_default(&providers, &previous.provider_key, &previous.id);
-            forget(&mut providers, &previous);
+            let was_default = providers.is_default(&previous.provider_key, &previous.id);
+            providers.remove(&previous.provider_key, &previous.id);
             was_default
         });
-        let provider = providers.entry(service.provider_key).or_default();
-        let becomes_default = match default {
-            DefaultService::Yes => true,
-            DefaultService::No => false,
-            DefaultService::Unsaid => was_default.unwrap_or(provider.default.is_none()),
-        };
-        provider.services.insert(service.id.clone());
-        if becomes_default {
-            provider.default = Some(service.id);
-        }
+        providers.add(service.provider_key, service.id, default, was_default);
     }
 
     /// Removes a service.
@@ -248,13 +212,12 @@ impl Directory {
         let Some(service) = book.service() else {
             return ServiceRemoval::Unknown;
         };
-        let others = providers
-            .get(&service.provider_key)
-            .is_some_and(|provider| provider.services.len() > 1);
-        if others && is_default(&providers, &service.provider_key, id) {
+        if providers.has_several(&service.provider_key)
+            && providers.is_default(&service.provider_key, id)
+        {
             return ServiceRemoval::IsDefault;
         }
-        forget(&mut providers, &service);
+        providers.remove(&service.provider_key, id);
         *book.service.write() = None;
         self.journal.note(|| Record::Service(id.to_owned()));
         self.note_default(&service.provider_key);
@@ -263,30 +226,25 @@ impl Directory {
 
     /// Whether a service is the default of its provider.
     pub fn is_default(&self, service: &Service) -> bool {
-        is_default(&self.providers.read(), &service.provider_key, &service.id)
+        let providers = self.providers.read();
+        providers.is_default(&service.provider_key, &service.id)
     }
 
     /// Id of a provider's default service.
     pub fn default_service(&self, provider_key: &str) -> Option<String> {
-        self.providers.read().get(provider_key)?.default.clone()
+        let providers = self.providers.read();
+        providers.default_of(provider_key).map(str::to_owned)
     }
 
     /// Whether any service belongs to this provider key.
     pub fn knows_provider(&self, provider_key: &str) -> bool {
-        self.providers.read().contains_key(provider_key)
+        self.providers.read().knows(provider_key)
     }
 
     /// Gives a provider another key.
     pub fn change_provider_key(&self, old: &str, new: &str) -> Result<(), ProviderKeyError> {
         let mut providers = self.providers.write();
-        if !providers.contains_key(old) {
-            return Err(ProviderKeyError::Unknown(old.to_owned()));
-        }
-        if providers.contains_key(new) {
-            return Err(ProviderKeyError::Taken(new.to_owned()));
-        }
-        let provider = providers.remove(old).unwrap_or_default();
-        for id in &provider.services {
+        for id in providers.rename(old, new)? {
             if let Some(service) = self.book(id).as_deref().and_then(ServiceBook::service) {
                 let mut renamed = Service::clone(&service);
                 renamed.provider_key = new.to_owned();
@@ -296,7 +254,6 @@ impl Directory {
         }
         self.note_default(old);
         self.note_default(new);
-        providers.insert(new.to_owned(), provider);
         Ok(())
     }
 
@@ -333,7 +290,7 @@ impl Directory {
     /// Forgets everything.
     pub fn clear(&self) {
         self.books.write().clear();
-        self.providers.write().clear();
+        *self.providers.write() = Providers::default();
         self.tokens.write().clear();
     }
 
@@ -345,26 +302,5 @@ impl Directory {
     fn note_token(&self, token: &str, service: &str) {
         self.journal
             .note(|| Record::Token(token.to_owned(), service.to_owned()));
-    }
-}
-
-fn is_default(providers: &HashMap<String, Provider>, key: &str, service: &str) -> bool {
-    let default = providers
-        .get(key)
-        .and_then(|provider| provider.default.as_deref());
-    default == Some(service)
-}
-
-/// Takes a service away from its provider; a provider without services is unknown.
-fn forget(providers: &mut HashMap<String, Provider>, service: &Service) {
-    let Some(provider) = providers.get_mut(&service.provider_key) else {
-        return;
-    };
-    provider.services.remove(&service.id);
-    if provider.default.as_deref() == Some(&service.id) {
-        provider.default = None;
-    }
-    if provider.services.is_empty() {
-        providers.remove(&service.provider_key);
     }
 }
