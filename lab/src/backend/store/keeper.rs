@@ -1,22 +1,24 @@
 //! When a store is asked, and what happens while it does not answer.
 //!
-//! Owns the order of writes, their numbers, what waits to be repeated, and whether the directory in
-//! memory can be relied on. Must not know which store it is, or HTTP.
+//! Owns the order of writes, their numbers and what waits to be repeated; whether the directory in memory
+//! can be relied on is what `standing` says. Must not know which store it is, or HTTP.
 //!
 //! All writes go one after another and carry ascending numbers; the store passes over a number that
 //! is not above every one before. So a batch whose outcome is not known is repeated as it was, under
 //! its number, before anything else is written: it counts once. After an outage a number is used up,
 //! so that nothing sent before it can still arrive, and the directory is read again.
 
+mod standing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
+use self::standing::Standing;
 use super::{Store, StoreError, Write, records};
 use crate::backend::clock::Clock;
 use crate::backend::ledger::Ledger;
@@ -38,19 +40,11 @@ const BATCH: usize = 4096;
 /// Records written at once.
 const RECORDS: usize = 1000;
 
-/// It answers.
-const THERE: u8 = 0;
-/// It does not answer. The directory is as it was when it last did.
-const AWAY: u8 = 1;
-/// It does not answer, and may not have taken the last change to the directory.
-const UNSURE: u8 = 2;
-
 /// A store with everything that has to be remembered about it.
 #[derive(Debug)]
 pub(in crate::backend) struct Keeper {
     store: Box<dyn Store>,
-    state: AtomicU8,
-    reason: parking_lot::Mutex<Option<StoreError>>,
+    standing: Standing,
     writer: Mutex<Writer>,
     held: AtomicUsize,
 }
@@ -77,24 +71,6 @@ pub(in crate::backend) struct Office<'a> {
     pub(in crate::backend) clock: &'a Clock,
 }
 
-/// Leaves the keeper unsure unless what was begun is completed, however it ends: a call's future is
-/// dropped when its client goes away.
-struct Doubt<'a>(Option<&'a Keeper>);
-
-impl Doubt<'_> {
-    fn dispel(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Doubt<'_> {
-    fn drop(&mut self) {
-        if let Some(keeper) = self.0 {
-            keeper.state.store(UNSURE, Ordering::Release);
-        }
-    }
-}
-
 impl Keeper {
     /// Connects, and gives back a ledger with the directory that the store holds.
     pub(in crate::backend) async fn open(
@@ -102,8 +78,7 @@ impl Keeper {
     ) -> Result<(Self, Ledger), StoreError> {
         let keeper = Self {
             store,
-            state: AtomicU8::new(UNSURE),
-            reason: parking_lot::Mutex::new(None),
+            standing: Standing::unsure(),
             writer: Mutex::default(),
             held: AtomicUsize::new(0),
         };
@@ -120,9 +95,7 @@ impl Keeper {
     ) -> Result<R, StoreError> {
         let mut known = Known::default();
         loop {
-            if self.state() == UNSURE {
-                return Err(self.reason());
-            }
+            self.standing.must_be_sure()?;
             let draft = ledger.draft(known);
             let result = run(&draft);
             let Some(asked) = draft.missed() else {
@@ -142,7 +115,7 @@ impl Keeper {
         let mut writer = self.writer.lock().await;
         // A store that is away is found out before anything changes.
         self.write(&mut writer, &[]).await?;
-        let doubt = Doubt(Some(self));
+        let doubt = self.standing.doubt();
         let result = run(ledger);
         let directory = &ledger.directory;
         let records = directory.journal().take_records().into_iter();
@@ -163,10 +136,10 @@ impl Keeper {
     pub(in crate::backend) async fn clear(&self, office: Office<'_>) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         self.write(&mut writer, &[]).await?;
-        let doubt = Doubt(Some(self));
+        let doubt = self.standing.doubt();
         office.queue.clear();
         let cleared = self.store.clear().await;
-        cleared.map_err(|error| self.went_away(error))?;
+        cleared.map_err(|error| self.standing.went_away(error))?;
         office.ledger.clear();
         let journal = office.ledger.directory.journal();
         drop((journal.take_records(), journal.take_errors()));
@@ -190,7 +163,7 @@ impl Keeper {
     pub(in crate::backend) async fn work(&self, office: Office<'_>) {
         let mut beat = Instant::now();
         loop {
-            let done = if self.state() != THERE {
+            let done = if !self.standing.is_there() {
                 self.recover(office.ledger).await
             } else if beat.elapsed() >= HEARTBEAT {
                 beat = Instant::now();
@@ -209,7 +182,7 @@ impl Keeper {
 
     /// Writes what is left when the backend ends.
     pub(in crate::backend) async fn finish(&self, office: Office<'_>) -> Result<(), StoreError> {
-        if self.state() != THERE {
+        if !self.standing.is_there() {
             self.recover(office.ledger).await?;
         }
         self.settle(office).await?;
@@ -221,38 +194,14 @@ impl Keeper {
         self.held.load(Ordering::Acquire)
     }
 
-    /// Why the store is not asked.
-    pub(in crate::backend) fn reason(&self) -> StoreError {
-        let unknown = || StoreError::Away("a change to it was not completed".to_owned());
-        self.reason.lock().clone().unwrap_or_else(unknown)
-    }
-
-    fn state(&self) -> u8 {
-        self.state.load(Ordering::Acquire)
-    }
-
-    fn went_away(&self, error: StoreError) -> StoreError {
-        // It may be worse already.
-        let was_there =
-            self.state
-                .compare_exchange(THERE, AWAY, Ordering::AcqRel, Ordering::Acquire);
-        if was_there.is_ok() {
-            eprintln!("{error}");
-        }
-        *self.reason.lock() = Some(error.clone());
-        error
-    }
-
     async fn fetch(&self, asked: Asked) -> Result<Known, StoreError> {
-        if self.state() != THERE {
-            return Err(self.reason());
-        }
+        self.standing.must_be_there()?;
         let values = self.store.read(&asked.counters).await;
-        let values = values.map_err(|error| self.went_away(error))?;
+        let values = values.map_err(|error| self.standing.went_away(error))?;
         let totals = match asked.totals {
             true => {
                 let totals = self.store.totals().await;
-                Some(totals.map_err(|error| self.went_away(error))?)
+                Some(totals.map_err(|error| self.standing.went_away(error))?)
             }
             false => None,
         };
@@ -271,9 +220,7 @@ impl Keeper {
     ) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         loop {
-            if self.state() != THERE {
-                return Err(self.reason());
-            }
+            self.standing.must_be_there()?;
             self.repeat(&mut writer).await?;
             let (jobs, changes) = prepare(office, most, due);
             if jobs == 0 {
@@ -291,7 +238,7 @@ impl Keeper {
     async fn repeat(&self, writer: &mut Writer) -> Result<(), StoreError> {
         if let Some(batch) = &writer.batch {
             let written = self.store.write(batch.number, &batch.changes).await;
-            written.map_err(|error| self.went_away(error))?;
+            written.map_err(|error| self.standing.went_away(error))?;
             writer.batch = None;
             self.held.store(0, Ordering::Release);
         }
@@ -299,9 +246,7 @@ impl Keeper {
     }
 
     async fn write(&self, writer: &mut Writer, changes: &[Write]) -> Result<(), StoreError> {
-        if self.state() != THERE {
-            return Err(self.reason());
-        }
+        self.standing.must_be_there()?;
         self.write_anyway(writer, changes).await
     }
 
@@ -311,7 +256,7 @@ impl Keeper {
         self.repeat(writer).await?;
         writer.number += 1;
         let written = self.store.write(writer.number, changes).await;
-        written.map_err(|error| self.went_away(error))
+        written.map_err(|error| self.standing.went_away(error))
     }
 
     /// Writes new errors, or nothing, to find out whether the store is there.
@@ -353,20 +298,17 @@ impl Keeper {
     async fn recover(&self, ledger: &Ledger) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let connected = self.store.connect().await;
-        connected.map_err(|error| self.went_away(error))?;
+        connected.map_err(|error| self.standing.went_away(error))?;
         // Uses up a number: nothing sent before can still arrive.
         self.write_errors(&mut writer, &ledger.directory).await?;
         let contents = self.store.load().await;
-        let contents = contents.map_err(|error| self.went_away(error))?;
+        let contents = contents.map_err(|error| self.standing.went_away(error))?;
         let journal = ledger.directory.journal();
         let fresh = Directory::noted_in(journal.clone());
-        records::restore(&fresh, contents).map_err(|error| self.went_away(error))?;
+        records::restore(&fresh, contents).map_err(|error| self.standing.went_away(error))?;
         drop(journal.take_records());
         ledger.directory.become_like(fresh);
-        self.state.store(THERE, Ordering::Release);
-        if self.reason.lock().take().is_some() {
-            eprintln!("the store of this backend answers again");
-        }
+        self.standing.is_back();
         Ok(())
     }
 }

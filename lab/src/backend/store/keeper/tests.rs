@@ -253,7 +253,7 @@ async fn a_change_that_failed_is_in_force_afterwards_only_if_the_store_has_it() 
 async fn a_change_that_is_given_up_half_way_leaves_doubt() {
     let desk = Desk::new().await;
     {
-        let doubt = Doubt(Some(&desk.keeper));
+        let doubt = desk.keeper.standing.doubt();
         drop(doubt);
     }
     assert!(desk.keeper.ask(&desk.ledger, |_| ()).await.is_err());
