@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::around::Around;
 use crate::chart::{self, Chart};
 use crate::circumstances::{Circumstances, of_machine};
+use crate::compare::duets;
 use crate::duet::{self, Duet, DuetError};
 use crate::facts::Facts;
 use crate::page::{self, PageError};
@@ -22,7 +23,7 @@ use crate::render::RenderError;
 use crate::scaling::Scaling;
 use crate::setup::{self, Item, Verdict};
 use crate::sheet::{self, Sheet};
-use crate::{compare, story, suite};
+use crate::{story, suite};
 
 /// What a part is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -135,7 +136,7 @@ impl Content {
             Self::Run(facts) => chart::all(facts),
             Self::Quota(quota) => chart::quota::charts(quota),
             Self::Scale(scaling) => chart::scaling::charts(scaling),
-            Self::Duet(duets, _) => compare::duets(duets).charts,
+            Self::Duet(duets, _) => duets::comparison(duets).charts,
         }
     }
 
@@ -145,7 +146,7 @@ impl Content {
             Self::Run(facts) => story::headline(facts).first,
             Self::Quota(quota) => quota.title(),
             Self::Scale(scaling) => scaling.title(),
-            Self::Duet(duets, _) => compare::duets(duets).title,
+            Self::Duet(duets, _) => duets::comparison(duets).title,
         }
     }
 
@@ -219,7 +220,7 @@ impl Content {
         let (eyebrow, notes) = self.words();
         let (tables, mut setup) = match self {
             Self::Duet(duets, entries) => {
-                let found = compare::duets(duets);
+                let found = duets::comparison(duets);
                 let goals = suite::table(entries, duets);
                 (goals.into_iter().chain(found.tables).collect(), found.setup)
             }

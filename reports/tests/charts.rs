@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use reports::chart::{self, Chart, noise, shift, strip};
-use reports::compare::{self, page};
+use reports::compare::{self, duets as of_duets, page};
 use reports::draw::picture::Picture;
 use reports::draw::svg::{self, Naming};
 use reports::duet::{self, Duet, DuetError};
@@ -228,7 +228,7 @@ fn runs_of_different_circumstances_say_so() {
 #[test]
 fn a_duet_keeps_the_verdict_it_was_given() {
     let mut duets = duets();
-    let found = compare::duets(&duets);
+    let found = of_duets::comparison(&duets);
     insta::assert_snapshot!(
         "duet.md",
         page::markdown(&found).expect("the template fits")
@@ -236,7 +236,7 @@ fn a_duet_keeps_the_verdict_it_was_given() {
     assert_eq!(found.json["comparisons"][0]["verdict"], "slower");
     duets[0].advisory = true;
     duets[0].figures.verdict = Verdict::CannotTell;
-    let found = compare::duets(&duets);
+    let found = of_duets::comparison(&duets);
     assert!(found.title.starts_with("Cannot tell") && found.title.contains("advisory"));
     assert!(found.cautions.join("").contains("advisory"));
 }
@@ -270,7 +270,7 @@ fn a_suite_is_read_like_a_duet_and_other_files_are_refused() {
 #[test]
 fn pages_of_comparisons_ask_nothing_of_the_network() {
     let runs = compare::runs(&facts(FIRST), &facts(SECOND));
-    for found in [runs, compare::duets(&duets())] {
+    for found in [runs, of_duets::comparison(&duets())] {
         let page = page::html(&found).expect("the template fits");
         for word in [
             "http:", "https:", "src=", "@import", "url(", "<link", "<script",

@@ -29,7 +29,7 @@ pub enum CompareError {
 /// Reads two runs, or without a second one the file of a duet.
 pub fn load(first: &Path, second: Option<&Path>) -> Result<Comparison, CompareError> {
     let Some(second) = second else {
-        return Ok(duets(&duet::load(first)?));
+        return Ok(duets::comparison(&duet::load(first)?));
     };
     let facts =
         |path: &Path| -> Result<Facts, RenderError> { Ok(Facts::gather(&results::load(path)?)?) };
