@@ -36,6 +36,7 @@ use self::turns::{Bout, Player};
 use crate::experiment::{ExperimentError, obtain};
 use crate::machine::ProcessorTimes;
 use crate::mix::MixError;
+use crate::origin::Begun;
 use crate::progress::Progress;
 use crate::stop::StopSignal;
 
@@ -80,6 +81,10 @@ struct Plan {
 pub struct Session<'a> {
     /// The executable that offers the lab's servers as subcommands.
     pub server_exe: PathBuf,
+    /// Command line that repeats them.
+    pub command: String,
+    /// Root of the checkout.
+    pub root: PathBuf,
     /// Ends them early.
     pub stop: &'a StopSignal,
     /// Where they show what they do.
@@ -146,6 +151,7 @@ impl Session<'_> {
         candidate: Target,
         settings: Settings,
     ) -> Result<Option<Duet>, DuetError> {
+        let begun = Begun::now(&self.root);
         let progress = self.progress;
         progress.heading(&format!("{} / {}", candidate.label, base.label));
         let envoy = obtain::envoy(progress).await.map_err(obtain_error(&base))?;
@@ -173,7 +179,9 @@ impl Session<'_> {
         let stolen = before
             .zip(ProcessorTimes::now())
             .map(|(before, after)| after.stolen_since(before));
-        match Duet::new(&plan, &envoy, &artefacts, found, stolen) {
+        let judged = artefacts.last().cloned().flatten();
+        let circumstances = begun.end(self.command.clone(), envoy.clone(), judged);
+        match Duet::new(&plan, circumstances, &artefacts, found, stolen) {
             Some(duet) => Ok(Some(duet)),
             None => Err(DuetError::Figures),
         }

@@ -21,6 +21,7 @@ pub mod latency;
 pub mod machine;
 pub mod measure;
 pub mod mix;
+mod origin;
 pub mod part;
 pub mod planned;
 pub mod probe;

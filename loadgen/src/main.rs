@@ -113,16 +113,18 @@ fn runtime(builder: &mut Builder) -> Result<Runtime> {
 async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
     written::check_json(&cli.output)?;
     let progress = Arc::new(Progress::start());
-    let session = || -> Result<Session<'_>> {
+    let session = |command| -> Result<Session<'_>> {
         Ok(Session {
             server_exe: asked::server_exe()?,
+            command,
+            root: asked::root()?,
             stop: &interrupts.end,
             progress: &progress,
         })
     };
     if let Some(Command::Duet(arguments)) = &cli.command {
         let json = cli.output.json.as_deref();
-        return match duet::run(arguments, json, &session()?).await? {
+        return match duet::run(arguments, json, &session(arguments.command())?).await? {
             End::Valid => Ok(ExitCode::SUCCESS),
             End::NotValid => Ok(ExitCode::from(NOT_VALID)),
             End::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
@@ -138,7 +140,7 @@ async fn measure(cli: Cli, interrupts: &Interrupts) -> Result<ExitCode> {
             written::check_file(file.as_deref())?;
         }
         let json = cli.output.json.as_deref();
-        let end = gate::run(arguments, json, &session()?).await?;
+        let end = gate::run(arguments, json, &session(arguments.command())?).await?;
         return Ok(ExitCode::from(match end {
             gate::End::Passed => 0,
             gate::End::Caught => CAUGHT,

@@ -11,7 +11,6 @@
 
 mod bench;
 mod case;
-mod origin;
 mod outcome;
 mod scenario;
 
@@ -32,6 +31,7 @@ pub use self::outcome::{Outcome, json, render};
 use crate::drive::DriveError;
 use crate::experiment::{ExperimentError, obtain};
 use crate::mix::MixError;
+use crate::origin::Begun;
 use crate::progress::Progress;
 use crate::requests::RequestError;
 use crate::stop::StopSignal;
@@ -132,7 +132,7 @@ pub async fn run(
     stop: &StopSignal,
     progress: &Arc<Progress>,
 ) -> Result<Measured, QuotaError> {
-    let begun = origin::Begun::now(&experiment.root);
+    let begun = Begun::now(&experiment.root);
     let artefact = obtain::artefact(&Scenario::find("cache")?, progress).await?;
     let envoy = obtain::envoy(progress).await?;
     let bench = Bench {

@@ -212,6 +212,12 @@ fn duet(folder: &Path) {
     assert!(duet["cpu_ratio"].is_object(), "{duet}");
     let reasons = duet["validity"]["reasons"].to_string();
     assert!(!reasons.contains("unexpected"), "{reasons}");
+    let made = &duet["circumstances"];
+    let command = made["command"].as_str().expect("a command");
+    let sides = format!("-- duet {} {} --pairs 32 ", arguments[1], arguments[2]);
+    assert!(command.contains(&sides), "{command}");
+    assert_eq!(made["envoy"]["version"], duet["envoy_version"]);
+    assert_eq!(made["artefact"]["sha256"], duet["candidate"]["sha256"]);
 }
 
 /// Ctrl-C in a long run: it ends well and nothing of the lab is left.

@@ -11,6 +11,7 @@ use results::record::{Machine, Validity};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::circumstances::Circumstances;
 use crate::paired::Ratio;
 use crate::paired::verdict::{Margins, Verdict};
 
@@ -75,6 +76,9 @@ pub struct Duet {
     pub connections: u64,
     /// Length of a slice.
     pub slice_ms: f64,
+    /// How it was made; absent in files of older builds.
+    #[serde(default)]
+    pub circumstances: Option<Circumstances>,
     /// Version of Envoy.
     pub envoy_version: String,
     /// The machine.
@@ -235,6 +239,17 @@ impl Duet {
         }
         parts.join(" · ")
     }
+}
+
+/// How the comparisons of a file were made, one after the other by one command; the artefact is that of
+/// the first candidate. `None` if one of them does not say.
+pub fn circumstances(duets: &[Duet]) -> Option<Circumstances> {
+    let each: Option<Vec<_>> = duets.iter().map(|it| it.circumstances.as_ref()).collect();
+    let each = each?;
+    Some(Circumstances {
+        duration_s: each.iter().map(|it| it.duration_s).sum(),
+        ..(*each.first()?).clone()
+    })
 }
 
 /// Reads the comparisons of a file: one, or those of a suite in their order.

@@ -181,10 +181,13 @@ impl Content {
 
     /// When it was measured, if it says so.
     pub fn started_at(&self) -> Option<&str> {
-        match self {
-            Self::Run(facts) => Some(&facts.record.started_at),
-            _ => self.circumstances().map(|it| it.started_at.as_str()),
-        }
+        let said = match self {
+            Self::Run(facts) => return Some(&facts.record.started_at),
+            Self::Quota(quota) => quota.circumstances.as_ref(),
+            Self::Scale(scaling) => scaling.circumstances.as_ref(),
+            Self::Duet(duets, _) => duets.first()?.circumstances.as_ref(),
+        };
+        said.map(|it| it.started_at.as_str())
     }
 
     /// Whether it records the command that repeats it.
@@ -192,11 +195,12 @@ impl Content {
         matches!(self, Self::Run(_)) || self.circumstances().is_some()
     }
 
-    fn circumstances(&self) -> Option<&Circumstances> {
+    fn circumstances(&self) -> Option<Circumstances> {
         match self {
-            Self::Quota(quota) => quota.circumstances.as_ref(),
-            Self::Scale(scaling) => scaling.circumstances.as_ref(),
-            Self::Run(_) | Self::Duet(..) => None,
+            Self::Quota(quota) => quota.circumstances.clone(),
+            Self::Scale(scaling) => scaling.circumstances.clone(),
+            Self::Duet(duets, _) => duet::circumstances(duets),
+            Self::Run(_) => None,
         }
     }
 
@@ -227,7 +231,12 @@ impl Content {
             _ => (Vec::new(), Vec::new()),
         };
         match self.circumstances() {
-            Some(circumstances) => setup.extend(circumstances.items()),
+            Some(circumstances) => {
+                // A comparison has said some of it already.
+                let mut items = circumstances.items();
+                items.retain(|item| setup.iter().all(|said| said.name != item.name));
+                setup.extend(items);
+            }
             None => setup.extend(self.not_recorded(told.beside)),
         }
         Sheet {
@@ -268,7 +277,9 @@ impl Content {
 
     fn command(&self, told: Told<'_>) -> String {
         let recorded = self.circumstances();
-        let checkout = recorded.map(|it| format!("git checkout {}\n", it.commit));
+        let checkout = recorded
+            .as_ref()
+            .map(|it| format!("git checkout {}\n", it.commit));
         let usual = match self {
             Self::Quota(_) => "cargo run --release -p loadgen -- quota --json quota.json",
             Self::Scale(_) => {
@@ -278,7 +289,10 @@ impl Content {
                 "cargo run --release -p loadgen -- duet BASE CANDIDATE --json duet.json"
             }
         };
-        let command = recorded.map(|it| it.command.as_str()).or(told.command);
+        let command = recorded
+            .as_ref()
+            .map(|it| it.command.as_str())
+            .or(told.command);
         match command {
             Some(command) => format!("{}{command}", checkout.unwrap_or_default()),
             None => format!("# The command was not recorded. The usual one:\n{usual}"),

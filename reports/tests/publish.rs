@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use reports::part::Kind;
 use reports::publish::{Edition, PublishError, USUAL_CAVEATS, publish};
 use reports::version::{Version, VersionError};
+use serde_json::{Value, json};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -145,6 +146,54 @@ fn the_same_results_give_the_same_bytes_and_newer_versions_stand_first() {
     assert!(
         page.contains("The command was not recorded") && page.contains("not recorded in the file")
     );
+}
+
+#[test]
+fn a_suite_that_says_how_it_was_made_needs_nobody_to_tell() {
+    let folder = folder();
+    let read = |name: &str| -> Value {
+        let text = fs::read_to_string(fixture(name)).expect("the fixture is there");
+        serde_json::from_str(&text).expect("it is JSON")
+    };
+    let command = "cargo run --release -p loadgen -- duet --suite hit-path --pairs 80";
+    let part = |start: &str| {
+        let mut duet = read("duet.json");
+        duet["circumstances"] = json!({
+            "command": command,
+            "commit": "fedcba987654",
+            "dirty": false,
+            "started_at": format!("2031-05-05T{start}Z"),
+            "duration_s": 61.5,
+            "machine": duet["machine"],
+            "envoy": { "version": duet["envoy_version"], "sha256": "ab".repeat(32) },
+            "artefact": null,
+        });
+        json!({ "reached": 1.0, "goal": null, "duet": duet })
+    };
+    let suite = json!([part("10:20:00"), part("10:21:05")]);
+    let file = folder.path().join("hit-path.json");
+    fs::write(&file, suite.to_string()).expect("the folder is writable");
+    let mut edition = Edition {
+        version: "v0.1".into(),
+        results: vec![(Kind::Duet, file)],
+        ..Edition::default()
+    };
+    let published = folder.path().join("published");
+    publish(&edition, &published).expect("everything is valid");
+    let page = fs::read_to_string(published.join("v0.1/hit-path/report.md")).expect("a page");
+    for wanted in [
+        &format!("git checkout fedcba987654\n{command}"),
+        "2031-05-05T10:20:00Z, took 123 s",
+        "Commit",
+    ] {
+        assert!(page.contains(wanted), "`{wanted}` is missing in {page}");
+    }
+    assert!(!page.contains("not recorded"), "{page}");
+    assert_eq!(page.matches("Machine class").count(), 1, "{page}");
+    edition.version = "v0.2".into();
+    edition.commands = vec![("hit-path".into(), command.into())];
+    let error = publish(&edition, &published).expect_err("it is told twice");
+    assert!(error.to_string().contains("its own command"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,13 @@
 //!
 //! Owns quoting, and leaving out what may be a credential. Must not know what a command does.
 
+use std::path::Path;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::duet::DuetArgs;
+use super::gate::GateArgs;
 use super::{AttachArgs, LoadArgs, QuotaArgs, RunArgs, Runtime};
 
 impl LoadArgs {
@@ -11,10 +18,7 @@ impl LoadArgs {
             words.extend(["--rate".to_owned(), rate.to_string()]);
         }
         if let Some(duration) = self.duration {
-            let duration = humantime::format_duration(duration)
-                .to_string()
-                .replace(' ', "");
-            words.extend(["--duration".to_owned(), duration]);
+            words.extend(["--duration".to_owned(), span(duration)]);
         }
         if let Some(scale) = self.scale {
             words.extend(["--scale".to_owned(), scale.to_string()]);
@@ -54,11 +58,6 @@ impl RunArgs {
 impl QuotaArgs {
     /// The command that repeats the cases.
     pub fn command(&self) -> String {
-        fn list<T: ToString>(values: &[T]) -> String {
-            let values: Vec<String> = values.iter().map(T::to_string).collect();
-            values.join(",")
-        }
-        let lag = humantime::format_duration(self.report_lag).to_string();
         repeat(&[
             "quota".to_owned(),
             "--mode".to_owned(),
@@ -74,7 +73,7 @@ impl QuotaArgs {
             "--uneven".to_owned(),
             self.uneven.to_string(),
             "--report-lag".to_owned(),
-            lag.replace(' ', ""),
+            span(self.report_lag),
             "--seed".to_owned(),
             self.seed.to_string(),
         ])
@@ -119,6 +118,60 @@ impl AttachArgs {
     }
 }
 
+impl DuetArgs {
+    /// The command that repeats the comparisons.
+    pub fn command(&self) -> String {
+        let mut words = vec!["duet".to_owned()];
+        if let Some(suite) = self.suite {
+            words.extend(["--suite".to_owned(), name(suite)]);
+        }
+        words.extend(self.base.iter().chain(&self.candidate).cloned());
+        for (option, value) in [
+            ("--pairs", self.pairs.to_string()),
+            ("--slice", span(self.slice)),
+            ("--blocks", self.blocks.to_string()),
+            ("--connections", self.connections.to_string()),
+            ("--looks", self.looks.to_string()),
+        ] {
+            words.extend([option.to_owned(), value]);
+        }
+        if let Some(processors) = self.processors {
+            words.extend(["--processors".to_owned(), processors.to_string()]);
+        }
+        if self.control {
+            words.push("--control".to_owned());
+        }
+        repeat(&words)
+    }
+}
+
+impl GateArgs {
+    /// The command that repeats the gates, or their own test.
+    pub fn command(&self) -> String {
+        let path = |path: &Path| path.display().to_string();
+        let mut words = vec!["gate".to_owned()];
+        words.extend(self.file.as_deref().map(path));
+        let mut option = |option: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend([option.to_owned(), value]);
+            }
+        };
+        option("--tier", self.tier.map(|tier| tier.to_string()));
+        option("--base-wasm", self.base_wasm.as_deref().map(path));
+        option("--candidate-wasm", self.candidate_wasm.as_deref().map(path));
+        option("--pairs", self.pairs.map(|pairs| pairs.to_string()));
+        option("--blocks", self.blocks.map(|blocks| blocks.to_string()));
+        if self.prove {
+            let kinds: Vec<String> = self.kinds.iter().copied().map(name).collect();
+            option("--kind", Some(kinds.join(",")));
+            option("--repetitions", Some(self.repetitions.to_string()));
+            option("--rounds", self.rounds.map(|rounds| rounds.to_string()));
+            words.push("--prove".to_owned());
+        }
+        repeat(&words)
+    }
+}
+
 /// The command of the headline experiment.
 pub fn headline_command(quick: bool, scale: Option<f64>) -> String {
     let mut words = Vec::new();
@@ -143,6 +196,23 @@ fn repeat(words: &[impl AsRef<str>]) -> String {
     command
 }
 
+fn list<T: ToString>(values: &[T]) -> String {
+    let values: Vec<String> = values.iter().map(T::to_string).collect();
+    values.join(",")
+}
+
+/// A duration in one word.
+fn span(duration: Duration) -> String {
+    let words = humantime::format_duration(duration).to_string();
+    words.replace(' ', "")
+}
+
+/// A value of an option as it is typed.
+fn name(value: impl ValueEnum) -> String {
+    let typed = value.to_possible_value();
+    typed.map_or_else(String::new, |typed| typed.get_name().to_owned())
+}
+
 /// A word as a shell reads it back.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@".contains(c);
@@ -153,82 +223,4 @@ fn quoted(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use clap::FromArgMatches;
-
-    use super::*;
-    use crate::cli::{Cli, Command, command};
-
-    fn parse(words: &[&str]) -> Cli {
-        let words = ["loadgen"].iter().chain(words);
-        let matches = command()
-            .try_get_matches_from(words)
-            .expect("words of this test parse");
-        Cli::from_arg_matches(&matches).expect("words of this test parse")
-    }
-
-    #[test]
-    fn the_recorded_command_repeats_a_run_without_its_credentials() {
-        let typed = parse(&[
-            "attach",
-            "http://me:secret@host/a?user_key=secret",
-            "--rate",
-            "20",
-            "--duration",
-            "90s",
-            "--shard",
-            "1/2",
-            "--header",
-            "X-Key: secret",
-            "--body",
-            "secret",
-            "--http2",
-            "--insecure",
-        ]);
-        let Some(Command::Attach(attach)) = typed.command else {
-            panic!("typed `attach`")
-        };
-        assert_eq!(attach.headers, [("X-Key".to_owned(), "secret".to_owned())]);
-        assert_eq!(
-            attach.command("steady", 7),
-            "cargo run --release -p loadgen -- attach 'http://...@host/a?...' --profile steady \
-             --rate 20 --duration 1m30s --shard 1/2 --seed 7 --http2 --body ... --insecure --header 'X-Key: ...'"
-        );
-        let typed = parse(&["run", "cache", "--runtime", "docker", "--json", "x.json"]);
-        let Some(Command::Run(run)) = typed.command else {
-            panic!("typed `run`")
-        };
-        assert_eq!(
-            run.command("headline", 1),
-            "cargo run --release -p loadgen -- run cache --profile headline --seed 1 --runtime docker"
-        );
-        assert_eq!(typed.output.json, Some(PathBuf::from("x.json")));
-        let typed = parse(&[
-            "quota",
-            "--limit",
-            "60",
-            "--mode",
-            "off",
-            "--report-lag",
-            "1s",
-        ]);
-        let Some(Command::Quota(quota)) = typed.command else {
-            panic!("typed `quota`")
-        };
-        assert_eq!(
-            quota.command(),
-            "cargo run --release -p loadgen -- quota --mode off --gateways 1,4 --workers 1,2 --limit 60 \
-             --load 0.9,3 --uneven 0.7 --report-lag 1s --seed 1"
-        );
-        assert_eq!(
-            headline_command(true, Some(0.5)),
-            "cargo run --release -p loadgen -- --quick --scale 0.5"
-        );
-        assert_eq!(
-            headline_command(false, None),
-            "cargo run --release -p loadgen"
-        );
-    }
-}
+mod tests;

@@ -3,8 +3,8 @@
 //! Owns the names and units of the file. Every figure can be computed again from the slices in it.
 //! Must not know how a slice was measured.
 
-use lab::envoy_binary::EnvoyBinary;
 use lab::wasm_build::WasmArtefact;
+use reports::circumstances::Circumstances;
 use reports::duet::{Competitor, Side};
 use results::record::{Machine, Validity};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,6 @@ use super::looks::{LookRecord, Looks};
 use super::order::Part;
 use super::target::Target;
 use super::{Plan, Settings};
-use crate::machine;
 
 /// Version of the file's schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -50,9 +49,11 @@ pub struct Duet {
     pub connections: usize,
     /// Length of a slice.
     pub slice_ms: f64,
-    /// Version of Envoy.
+    /// How it was made; the artefact is the candidate's.
+    pub circumstances: Circumstances,
+    /// Version of Envoy, as readers of earlier files look for it.
     pub envoy_version: String,
-    /// The machine.
+    /// The machine, likewise.
     pub machine: Machine,
     /// Pairs that were planned, over all blocks.
     pub pairs_planned: usize,
@@ -151,7 +152,7 @@ impl Duet {
     /// Puts a comparison together. `stolen` is the share of processor time that the host took.
     pub(super) fn new(
         plan: &Plan,
-        envoy: &EnvoyBinary,
+        circumstances: Circumstances,
         artefacts: &[Option<WasmArtefact>],
         found: Found,
         stolen: Option<f64>,
@@ -180,8 +181,12 @@ impl Duet {
                 .map(|side| with_idle(&blocks, side)),
             connections,
             slice_ms: slice.as_secs_f64() * 1e3,
-            envoy_version: envoy.version.clone(),
-            machine: machine::describe(),
+            envoy_version: circumstances
+                .envoy
+                .as_ref()
+                .map_or_else(String::new, |envoy| envoy.version.clone()),
+            machine: circumstances.machine.clone(),
+            circumstances,
             pairs_planned: plan.settings.pairs,
             looks_planned: found.looks_planned,
             stopped_early: found.stopped_early,
@@ -254,9 +259,15 @@ fn validity(blocks: &[BlockRecord], figures: &Figures, stolen: Option<f64>) -> V
 
 #[cfg(test)]
 mod tests {
+    use reports::paired::verdict::Margins;
+    use results::record::Envoy;
+
     use super::*;
+    use crate::cli::duet::WARM_UP;
     use crate::duet::figures::Judging;
+    use crate::duet::figures::Metric;
     use crate::duet::figures::tests::block;
+    use crate::machine;
 
     #[test]
     fn unexpected_answers_and_stolen_time_make_a_comparison_not_valid() {
@@ -280,5 +291,73 @@ mod tests {
     fn idle_time_is_part_of_the_cost_of_the_whole_run() {
         let blocks = [block(20, 1.1), block(20, 1.1)];
         assert_eq!(with_idle(&blocks, Side::Candidate), 22.0);
+    }
+
+    fn circumstances() -> Circumstances {
+        Circumstances {
+            command: "cargo run --release -p loadgen -- duet hit-floor:passthrough hit-floor"
+                .to_owned(),
+            commit: "0123abc4567d".to_owned(),
+            dirty: true,
+            started_at: "2031-05-05T10:20:00Z".to_owned(),
+            duration_s: 90.5,
+            machine: machine::describe(),
+            envoy: Some(Envoy {
+                version: "1.40.0".to_owned(),
+                sha256: "ab".repeat(32),
+            }),
+            artefact: None,
+        }
+    }
+
+    fn duet() -> Duet {
+        let target = |text| Target::parse(text).expect("a target");
+        let settings = Settings {
+            pairs: 40,
+            blocks: 2,
+            slice: std::time::Duration::from_millis(100),
+            warm_up: WARM_UP,
+            connections: 8,
+            has_control: true,
+            looks: 1,
+            margins: Margins::default(),
+            decides: vec![Metric::Cpu],
+        };
+        let mut found = Found {
+            blocks: vec![block(20, 1.1), block(20, 1.1)],
+            looks_planned: 1,
+            ..Found::default()
+        };
+        let judging = Judging::default();
+        found.looks.look(&found.blocks, &judging, &settings.decides);
+        let plan = Plan {
+            base: target("hit-floor:passthrough"),
+            candidate: target("hit-floor"),
+            settings,
+        };
+        Duet::new(&plan, circumstances(), &[None, None], found, None).expect("enough pairs")
+    }
+
+    #[test]
+    fn a_file_says_how_it_was_made_and_one_that_does_not_stays_readable() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let read = |value: &serde_json::Value| {
+            let path = folder.path().join("duet.json");
+            std::fs::write(&path, value.to_string()).expect("the folder is writable");
+            let mut duets = reports::duet::load(&path).expect("a comparison");
+            assert_eq!(duets.len(), 1);
+            duets.remove(0)
+        };
+        let mut written = serde_json::to_value(duet()).expect("plain values");
+        let read_back = read(&written);
+        assert_eq!(read_back.circumstances, Some(circumstances()));
+        assert_eq!(read_back.envoy_version, "1.40.0");
+        let fields = written.as_object_mut().expect("an object");
+        fields.remove("circumstances").expect("it was written");
+        let older = reports::duet::Duet {
+            circumstances: None,
+            ..read_back
+        };
+        assert_eq!(read(&written), older);
     }
 }

@@ -101,11 +101,7 @@ fn circumstances(
     output: &OutputArgs,
 ) -> Result<Circumstances> {
     part.check(&profile)?;
-    let root = match lab::workspace::root() {
-        Ok(root) => root,
-        // Attaching to a target needs no clone, only a place for its results.
-        Err(_) => std::env::current_dir().context("the current folder is unknown")?,
-    };
+    let root = root()?;
     let out = output.out.clone().unwrap_or_else(|| default_out(&root));
     Ok(Circumstances {
         experiment,
@@ -115,6 +111,15 @@ fn circumstances(
         root,
         out,
     })
+}
+
+/// Root of the checkout, or the current folder where there is none: attaching to a target needs no
+/// clone, only a place for its results.
+pub(super) fn root() -> Result<PathBuf> {
+    match lab::workspace::root() {
+        Ok(root) => Ok(root),
+        Err(_) => std::env::current_dir().context("the current folder is unknown"),
+    }
 }
 
 /// The executable that offers the lab's servers as subcommands: this one.

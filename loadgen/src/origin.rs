@@ -1,7 +1,7 @@
-//! Where outcomes come from: what another person needs to repeat them.
+//! Where the figures of a file come from that is no run: what another person needs to repeat them.
 //!
-//! Owns when a measurement began, and what is said of it when it ends ([`Circumstances`] in its JSON
-//! file). Must not know outcomes.
+//! Owns when a measurement began, and what is said of it when it ends ([`Circumstances`] in the JSON
+//! files of `quota`, `duet` and `gate`). Must not know what was measured.
 
 use std::path::Path;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use crate::machine;
 use crate::provenance::Provenance;
 
 /// A measurement that has begun.
-pub(super) struct Begun {
+pub(crate) struct Begun {
     provenance: Provenance,
     started_at: Timestamp,
     started: Instant,
@@ -25,7 +25,7 @@ pub(super) struct Begun {
 
 impl Begun {
     /// Begins at the state of the working tree at `root`.
-    pub(super) fn now(root: &Path) -> Self {
+    pub(crate) fn now(root: &Path) -> Self {
         Self {
             provenance: Provenance::of(root),
             started_at: Timestamp::now(),
@@ -34,7 +34,7 @@ impl Begun {
     }
 
     /// What was measured since, and with what.
-    pub(super) fn end(
+    pub(crate) fn end(
         self,
         command: String,
         envoy: EnvoyBinary,
