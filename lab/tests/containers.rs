@@ -2,6 +2,7 @@
 //! asks for it.
 
 mod engine;
+mod processors;
 mod support;
 #[path = "support/wait.rs"]
 mod wait;
@@ -11,7 +12,8 @@ use std::time::Duration;
 use engine::engine_is_there;
 use lab::runtime::{RuntimeKind, launch};
 use lab::topology::Role;
-use support::{allowed_processors, last_processor, passthrough, send};
+use processors::{allowed_processors, last_processor};
+use support::{passthrough, send};
 use wait::wait_until;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! A lab of processes from start to end, and what a crash leaves: nothing.
 
+mod processors;
 mod support;
 
 use std::io::{BufRead, BufReader};
@@ -9,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use lab::runtime::{Lab, LaunchError, LaunchOptions, RuntimeKind, launch};
 use lab::topology::Role;
+use processors::{allowed_processors, last_processor};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use support::{allowed_processors, last_processor, passthrough, send};
+use support::{passthrough, send};
 
 /// How long the end of a process may take.
 const END_LIMIT: Duration = Duration::from_secs(10);

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use lab::envoy_binary;
-use lab::processors;
-use lab::runtime::{Lab, LaunchOptions, RuntimeKind};
+use lab::runtime::{LaunchOptions, RuntimeKind};
 use lab::scenario::{Request, Scenario};
-use lab::topology::Role;
 
 /// Options for Envoy alone in front of the upstream: no plugin has to be built.
 pub(crate) fn passthrough(runtime: RuntimeKind) -> LaunchOptions {
@@ -40,19 +38,4 @@ pub(crate) async fn send(listener: &str, request: &Request) -> Result<u16, reqwe
         call = call.header(name, value);
     }
     Ok(call.send().await?.status().as_u16())
-}
-
-/// The processors that a service may use, as the kernel writes them.
-pub(crate) fn allowed_processors(lab: &Lab, role: Role) -> String {
-    let pid = lab.pids()[&role.to_string()];
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    line.expect("the kernel says it").trim().to_owned()
-}
-
-/// The processor that a service is confined to which may use one.
-pub(crate) fn last_processor() -> String {
-    processors::last(1).expect("the kernel says it")
 }
