@@ -4,13 +4,14 @@
 //! services are for.
 
 mod engine;
+mod error;
 pub(super) mod images;
 mod libraries;
 mod sweep;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -19,11 +20,11 @@ use testcontainers::runners::AsyncRunner;
 use testcontainers::{
     ContainerAsync, ContainerRequest, CopyDataSource, GenericImage, ImageExt, TestcontainersError,
 };
-use thiserror::Error;
 
 use self::engine::Engine;
 pub use self::engine::docker_available;
-use self::images::{Image, ImageError};
+pub use self::error::DockerError;
+use self::images::Image;
 use super::LaunchError;
 use super::owner::Owner;
 use crate::processors;
@@ -31,56 +32,6 @@ use crate::topology::{Content, Executable, Role, Service};
 
 /// The label on everything the lab makes in an engine; its value says whose it is.
 const LABEL: &str = "org.tollgate.lab";
-
-/// Why the container engine could not do what was asked.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum DockerError {
-    /// There is no engine.
-    #[error(
-        "no container engine answers ({reason}); start Docker, or set DOCKER_HOST to where it \
-         listens, or use the process runtime"
-    )]
-    NoEngine {
-        /// What was tried.
-        reason: String,
-    },
-    /// An image could not be built.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// A call of the engine failed.
-    #[error("the container engine cannot {action}")]
-    Call {
-        /// What was asked of it.
-        action: String,
-        /// Why.
-        source: testcontainers::bollard::errors::Error,
-    },
-    /// A container could not be started or controlled.
-    #[error("cannot {action} the container of {role}")]
-    Container {
-        /// What was tried.
-        action: &'static str,
-        /// The service.
-        role: Role,
-        /// Why.
-        source: Box<TestcontainersError>,
-    },
-    /// A container has no address on the lab's network.
-    #[error("the container of {role} has no address on the lab's network")]
-    NoAddress {
-        /// The service.
-        role: Role,
-    },
-    /// A file for a container cannot be read.
-    #[error("cannot read `{}` for a container", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-}
 
 #[derive(Debug)]
 struct Running {
@@ -348,13 +299,4 @@ fn container_error(action: &'static str, role: Role, source: TestcontainersError
         role,
         source: Box::new(source),
     }
-}
-
-/// What the engine says about a container.
-#[derive(Debug)]
-struct Facts {
-    has_ended: bool,
-    status: String,
-    pid: Option<u32>,
-    ip: Option<IpAddr>,
 }

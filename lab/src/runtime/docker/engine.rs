@@ -1,6 +1,7 @@
 //! Calls of the container engine that testcontainers has no words for.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -14,7 +15,7 @@ use testcontainers::bollard::query_parameters::{
 };
 use testcontainers::core::client::docker_client_instance;
 
-use super::{DockerError, Facts, LABEL};
+use super::{DockerError, LABEL};
 use crate::runtime::owner::Owner;
 
 /// An engine that does not answer in this time is not there.
@@ -29,6 +30,15 @@ pub async fn docker_available() -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// What the engine says about a container.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) has_ended: bool,
+    pub(super) status: String,
+    pub(super) pid: Option<u32>,
+    pub(super) ip: Option<IpAddr>,
 }
 
 /// A connection to the engine.
