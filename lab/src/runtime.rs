@@ -34,7 +34,7 @@ use crate::control::Control;
 use crate::envoy_binary::EnvoyBinary;
 use crate::population::Population;
 use crate::scenario::Scenario;
-use crate::topology::{self, Role};
+use crate::topology::{Role, gateway};
 use crate::wasm_build::WasmArtefact;
 
 /// User and password of the backend's internal API in every lab; it is reachable from this machine
@@ -160,7 +160,7 @@ impl Lab {
         match &self.runtime {
             Runtime::Process(processes) => self
                 .certificate()
-                .map(|_| topology::certificate_file(&processes.site(), Role::ENVOY)),
+                .map(|_| gateway::certificate_file(&processes.site(), Role::ENVOY)),
             Runtime::Docker(_) => None,
         }
     }

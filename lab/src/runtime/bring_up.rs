@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use super::docker::Containers;
 use super::{INTERNAL_AUTH, Lab, LaunchError, Runtime};
-use crate::topology::{self, GatewayAddresses, Role, Service};
+use crate::topology::gateway::{self, GatewayAddresses};
+use crate::topology::{self, Role, Service};
 
 /// How long a service may take from listening to serving.
 const READY_LIMIT: Duration = Duration::from_secs(20);
@@ -48,7 +49,7 @@ impl Lab {
         let addresses = self.gateway_addresses(index);
         let peers = self.wiring.peers(|role| self.peer_addr(role))?;
         let gateway = self.wiring.gateway(index);
-        let service = topology::envoy(&self.site(), &gateway, addresses, &peers)?;
+        let service = gateway::envoy(&self.site(), &gateway, addresses, &peers)?;
         let admin = self.start(&service).await?;
         match self.admins.get_mut(usize::from(index)) {
             Some(known) => *known = admin,

@@ -13,9 +13,8 @@ use crate::envoy_binary::EnvoyBinary;
 use crate::envoy_config::Peer;
 use crate::plugin_config;
 use crate::scenario::{Answers, Scenario};
-use crate::topology::{
-    self, Content, Gateway, GatewayAddresses, GatewayPlugin, Peers, Role, Service, Site,
-};
+use crate::topology::gateway::{self, Gateway, GatewayAddresses, GatewayPlugin, Peers};
+use crate::topology::{Content, Role, Service, Site};
 use crate::wasm_build::WasmArtefact;
 
 /// Builds the images of the lab's servers and of Envoy with `scenario`'s configuration and the
@@ -63,7 +62,7 @@ fn gateway(plugin: Option<GatewayPlugin>, workers: u32) -> Result<Service, Launc
         plugin,
         filters: Vec::new(),
     };
-    Ok(topology::envoy(&site, &gateway, addresses, &peers)?)
+    Ok(gateway::envoy(&site, &gateway, addresses, &peers)?)
 }
 
 fn contents(service: &Service) -> Result<BTreeMap<String, Vec<u8>>, LaunchError> {
@@ -83,6 +82,7 @@ fn contents(service: &Service) -> Result<BTreeMap<String, Vec<u8>>, LaunchError>
 mod tests {
     use super::*;
     use crate::runtime::INTERNAL_AUTH;
+    use crate::topology;
 
     const COMPOSE: &str = include_str!("../../../compose.yaml");
 

@@ -14,7 +14,8 @@ use crate::envoy_config::Peer;
 use crate::plugin_config;
 use crate::population::Population;
 use crate::scenario::{self, HttpFilter, Scenario};
-use crate::topology::{Gateway, GatewayPlugin, Peers, Role};
+use crate::topology::Role;
+use crate::topology::gateway::{Gateway, GatewayPlugin, Peers};
 use crate::wasm_build;
 
 /// A scenario, ready to be told to its services.
