@@ -7,7 +7,9 @@ mod body;
 mod check;
 mod file;
 mod filters;
+mod mix;
 mod plugin;
+mod population;
 mod requests;
 
 use std::fs;
@@ -17,12 +19,11 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub use body::{BodySettings, MAX_BODY_BYTES, filler, parse_size};
-pub use file::{
-    Answers, ApplicationMix, CredentialKind, EndpointFile, EnvoySettings, Expectations,
-    LimitSettings, Mix, PopulationSettings, Scenario, UsageSettings,
-};
+pub use file::{Answers, EnvoySettings, Expectations, Scenario};
 pub use filters::{FilterFile, HttpFilter, NativeFilter, WasmFilter};
+pub use mix::{ApplicationMix, EndpointFile, Mix};
 pub use plugin::{PluginSettings, RuleMethods};
+pub use population::{CredentialKind, LimitSettings, PopulationSettings, UsageSettings};
 pub(crate) use requests::authority;
 pub use requests::{Endpoint, Request, RequestTable};
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::body::BodySettings;
-use super::file::{ApplicationMix, EndpointFile, LimitSettings, PopulationSettings, Scenario};
+use super::file::Scenario;
 use super::filters;
+use super::mix::{ApplicationMix, EndpointFile};
+use super::population::{LimitSettings, PopulationSettings};
 
 impl Scenario {
     /// The first impossible value: its field and what is wrong with it.

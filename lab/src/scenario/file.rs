@@ -1,13 +1,17 @@
 //! The scenario file: TOML in, a checked [`Scenario`] out.
+//!
+//! Owns the file as a whole, how Envoy runs in it, and where a mistake is. Must not know the tables that
+//! have modules of their own.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::ScenarioError;
 use super::filters::HttpFilter;
+use super::mix::{EndpointFile, Mix};
 use super::plugin::PluginSettings;
-use super::{BodySettings, ScenarioError};
+use super::population::PopulationSettings;
 use crate::behaviour::error::BehaviourError;
 use crate::behaviour::{BackendBehaviour, UpstreamBehaviour};
 
@@ -86,142 +90,6 @@ pub enum Answers {
     Direct,
 }
 
-/// Who there is.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PopulationSettings {
-    /// Services; applications are dealt out to them in turn.
-    pub services: u32,
-    /// Applications whose requests are let through.
-    pub applications: u32,
-    /// How they identify themselves.
-    pub credentials: CredentialKind,
-    /// Limits of their plan.
-    pub limits: Vec<LimitSettings>,
-    /// Metrics: name to parent, empty for a root.
-    pub metrics: BTreeMap<String, String>,
-    /// Decides every id and key.
-    pub seed: u64,
-    /// What they have used before anything is measured; nothing if left out.
-    pub usage: Option<UsageSettings>,
-}
-
-/// Usage that a population starts with, spread so that the k-th application has used `k^-exponent`
-/// as much as the first.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct UsageSettings {
-    /// Calls of all applications together, each counting 1.
-    pub calls: u64,
-    /// From 0, which is alike, to 10; 1 is the classic.
-    pub exponent: f64,
-}
-
-impl Default for PopulationSettings {
-    fn default() -> Self {
-        let metrics = [("hits", ""), ("items", "hits")];
-        Self {
-            services: 1,
-            applications: 50,
-            credentials: CredentialKind::UserKey,
-            limits: Vec::new(),
-            metrics: metrics
-                .map(|(name, parent)| (name.to_owned(), parent.to_owned()))
-                .into(),
-            seed: 1,
-            usage: None,
-        }
-    }
-}
-
-impl PopulationSettings {
-    /// So many metrics: `hits`, and children of it.
-    pub fn metrics_of(number: usize) -> BTreeMap<String, String> {
-        let children = (1..number).map(|child| (format!("metric_{child}"), "hits".to_owned()));
-        children
-            .chain([("hits".to_owned(), String::new())])
-            .collect()
-    }
-}
-
-/// How applications identify themselves.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CredentialKind {
-    /// One secret, in the query.
-    UserKey,
-    /// One secret, in a header.
-    UserKeyHeader,
-    /// An id and a secret, in headers.
-    AppIdKey,
-}
-
-/// One limit of the plan.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitSettings {
-    /// The metric limited.
-    pub metric: String,
-    /// `minute` to `year`, or `eternity`.
-    pub period: String,
-    /// How much each application may use in a period.
-    pub value: u64,
-}
-
-/// One kind of request.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct EndpointFile {
-    /// HTTP method.
-    pub method: String,
-    /// Path without query.
-    pub path: String,
-    /// What a request costs: metric to delta; 1 of `hits` if left out.
-    #[serde(default = "one_hit")]
-    pub usage: BTreeMap<String, u64>,
-    /// Share of requests, relative to the other endpoints' weights.
-    #[serde(default = "one")]
-    pub weight: f64,
-    /// The status that the filter chain answers a known client with, instead of the upstream's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// What each request carries; nothing if left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<BodySettings>,
-}
-
-fn one_hit() -> BTreeMap<String, u64> {
-    [("hits".to_owned(), 1)].into()
-}
-
-fn one() -> f64 {
-    1.0
-}
-
-/// How requests are drawn.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mix {
-    /// Which application a request comes from.
-    pub applications: ApplicationMix,
-    /// Share of requests with a key nobody has.
-    pub unknown_keys: f64,
-}
-
-/// Which application a request comes from.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, tag = "kind", rename_all = "snake_case")]
-pub enum ApplicationMix {
-    /// All alike.
-    #[default]
-    Uniform,
-    /// The n-th as often as n to the power of minus `exponent`.
-    Zipf {
-        /// Above 0; 1 is the classic.
-        exponent: f64,
-    },
-}
-
 /// What must hold afterwards.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -284,6 +152,7 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::ApplicationMix;
 
     const SMALLEST: &str = r#"
 name = "small"
