@@ -54,6 +54,14 @@ fn main() -> ExitCode {
 }
 
 fn work(options: &Options) -> Result<bool, String> {
+    let wanted = |fault: &&Fault| {
+        let only = options.only.as_deref().unwrap_or_default();
+        fault.name.contains(only)
+    };
+    let faults: Vec<&Fault> = FAULTS.iter().filter(wanted).collect();
+    if faults.is_empty() {
+        return Err("no fault has such a name".to_owned());
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let root = root
         .canonicalize()
@@ -67,12 +75,8 @@ fn work(options: &Options) -> Result<bool, String> {
             return Ok(false);
         }
     }
-    let wanted = |fault: &&Fault| {
-        let only = options.only.as_deref().unwrap_or_default();
-        fault.name.contains(only)
-    };
     let mut missed = 0;
-    for fault in FAULTS.iter().filter(wanted) {
+    for fault in &faults {
         match play(&simulate, fault.name, fault.runs, options.runs, options)? {
             Some(found) => println!("caught      {:<44} {found}", fault.name),
             None => {
@@ -81,7 +85,7 @@ fn work(options: &Options) -> Result<bool, String> {
             }
         }
     }
-    println!("{} faults, {missed} not caught", FAULTS.len());
+    println!("{} faults, {missed} not caught", faults.len());
     Ok(missed == 0)
 }
 
