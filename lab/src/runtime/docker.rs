@@ -23,7 +23,7 @@ use testcontainers::{
 
 use self::engine::Engine;
 pub use self::engine::docker_available;
-pub use self::error::DockerError;
+pub(super) use self::error::DockerError;
 use self::images::Image;
 use super::LaunchError;
 use super::owner::Owner;
