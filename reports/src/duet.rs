@@ -76,6 +76,9 @@ pub struct Duet {
     pub connections: u64,
     /// Length of a slice.
     pub slice_ms: f64,
+    /// How many processors each Envoy could use; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processors: Option<u32>,
     /// How it was made; absent in files of older builds.
     #[serde(default)]
     pub circumstances: Option<Circumstances>,
@@ -215,6 +218,15 @@ impl Duet {
             .collect()
     }
 
+    /// What is said behind an Envoy that could not use all processors.
+    pub fn confinement(&self) -> String {
+        match self.processors {
+            None => String::new(),
+            Some(1) => ", on one processor".to_owned(),
+            Some(count) => format!(", on {count} processors"),
+        }
+    }
+
     /// How often each side was measured, and what it was measured on.
     pub fn meta(&self) -> String {
         let requests = crate::format::count(self.requests());
@@ -229,7 +241,7 @@ impl Duet {
                 self.figures.pairs
             ),
             format!("machine class {}", self.machine.fingerprint),
-            format!("Envoy {}", self.envoy_version),
+            format!("Envoy {}{}", self.envoy_version, self.confinement()),
         ];
         if let Some(digest) = self.candidate.sha256.as_ref().and_then(|it| it.get(..12)) {
             parts.push(format!("module {digest}"));

@@ -49,6 +49,9 @@ pub struct Duet {
     pub connections: usize,
     /// Length of a slice.
     pub slice_ms: f64,
+    /// How many processors each Envoy could use; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processors: Option<u32>,
     /// How it was made; the artefact is the candidate's.
     pub circumstances: Circumstances,
     /// Version of Envoy, as readers of earlier files look for it.
@@ -181,6 +184,7 @@ impl Duet {
                 .map(|side| with_idle(&blocks, side)),
             connections,
             slice_ms: slice.as_secs_f64() * 1e3,
+            processors: plan.candidate.scenario.envoy.processors,
             envoy_version: circumstances
                 .envoy
                 .as_ref()
@@ -311,7 +315,7 @@ mod tests {
     }
 
     fn duet() -> Duet {
-        let target = |text| Target::parse(text).expect("a target");
+        let target = |text| Target::parse(text).expect("a target").on(Some(1));
         let settings = Settings {
             pairs: 40,
             blocks: 2,
@@ -352,6 +356,8 @@ mod tests {
         let read_back = read(&written);
         assert_eq!(read_back.circumstances, Some(circumstances()));
         assert_eq!(read_back.envoy_version, "1.40.0");
+        assert_eq!(read_back.processors, Some(1));
+        assert!(read_back.meta().contains("Envoy 1.40.0, on one processor"));
         let fields = written.as_object_mut().expect("an object");
         fields.remove("circumstances").expect("it was written");
         let older = reports::duet::Duet {

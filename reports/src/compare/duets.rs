@@ -117,7 +117,10 @@ fn setup(duet: &Duet) -> Vec<Item> {
             format!("{}, {} CPUs", machine.cpu_model, machine.cpus),
         ),
         ("Machine class", machine.fingerprint.clone()),
-        ("Envoy", duet.envoy_version.clone()),
+        (
+            "Envoy",
+            format!("{}{}", duet.envoy_version, duet.confinement()),
+        ),
         ("Module of the base", module(&duet.base.sha256)),
         ("Module of the candidate", module(&duet.candidate.sha256)),
         (
