@@ -1,7 +1,9 @@
 //! What a comparison left behind, as the values of its JSON file.
 //!
 //! Owns the names and units of the file. Every figure can be computed again from the slices in it.
-//! Must not know how a slice was measured.
+//! Must not know how a slice was measured, or when figures may be used.
+
+mod validity;
 
 use lab::wasm_build::WasmArtefact;
 use reports::circumstances::Circumstances;
@@ -17,12 +19,6 @@ use super::{Plan, Settings};
 
 /// Version of the file's schema.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// Share of processor time that the host may give to others.
-const MOST_STOLEN: f64 = 0.02;
-
-/// Share of the pairs that may be left out.
-const MOST_LEFT_OUT: f64 = 0.5;
 
 /// One comparison.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -178,7 +174,7 @@ impl Duet {
             ),
             advisory: control.as_ref().is_some_and(|it| it.verdict.is_alarm()),
             control,
-            validity: validity(&blocks, &figures, stolen),
+            validity: validity::judge(&blocks, &figures, stolen),
             figures,
             cpu_us_per_request_with_idle: [Side::Base, Side::Candidate]
                 .map(|side| with_idle(&blocks, side)),
@@ -232,35 +228,6 @@ fn with_idle(blocks: &[BlockRecord], side: Side) -> f64 {
     cpu_us / requests.max(1) as f64
 }
 
-fn validity(blocks: &[BlockRecord], figures: &Figures, stolen: Option<f64>) -> Validity {
-    let all = blocks.iter().flat_map(|block| &block.slices);
-    let unexpected: u64 = all.map(|slice| slice.unexpected).sum();
-    let mut reasons = Vec::new();
-    if unexpected > 0 {
-        reasons.push(format!(
-            "{unexpected} answers had another status than expected"
-        ));
-    }
-    let measured = figures.pairs + figures.pairs_left_out;
-    if figures.pairs_left_out as f64 > measured as f64 * MOST_LEFT_OUT {
-        reasons.push(format!(
-            "an Envoy was not kept busy in {} of {measured} pairs: the machine had other work",
-            figures.pairs_left_out
-        ));
-    }
-    if let Some(stolen) = stolen.filter(|stolen| *stolen > MOST_STOLEN) {
-        reasons.push(format!(
-            "the host took {:.1} % of the processor time, the bound is {:.0} %",
-            stolen * 100.0,
-            MOST_STOLEN * 100.0
-        ));
-    }
-    Validity {
-        valid: reasons.is_empty(),
-        reasons,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use reports::paired::verdict::Margins;
@@ -272,24 +239,6 @@ mod tests {
     use crate::duet::figures::Metric;
     use crate::duet::figures::tests::block;
     use crate::machine;
-
-    #[test]
-    fn unexpected_answers_and_stolen_time_make_a_comparison_not_valid() {
-        let mut bad = block(20, 1.0);
-        let judging = Judging::default();
-        let figures = Figures::at(&[bad.clone()], Part::Candidate, &judging).expect("enough pairs");
-        assert!(validity(&[bad.clone()], &figures, Some(0.01)).valid);
-        assert!(!validity(&[bad.clone()], &figures, Some(0.03)).valid);
-        bad.slices[3].unexpected = 2;
-        let judged = validity(&[bad.clone()], &figures, None);
-        assert!(judged.reasons[0].starts_with("2 answers"), "{judged:?}");
-        let starved = Figures {
-            pairs: 4,
-            pairs_left_out: 6,
-            ..figures
-        };
-        assert_eq!(validity(&[bad], &starved, None).reasons.len(), 2);
-    }
 
     #[test]
     fn idle_time_is_part_of_the_cost_of_the_whole_run() {
