@@ -311,9 +311,10 @@ impl SyncFlow {
             let full = policy
                 .capacity
                 .is_some_and(|capacity| service.fresh >= capacity);
-            let idle = policy
-                .idle_ms
-                .is_some_and(|idle_ms| now >= self.last_usage.plus_ms(idle_ms));
+            // A clock that was set back since says nothing about how long it is.
+            let idle = policy.idle_ms.is_some_and(|idle_ms| {
+                now >= self.last_usage.plus_ms(idle_ms) || now < self.last_usage
+            });
             if service.fresh == 0 || !(full || idle) {
                 continue;
             }

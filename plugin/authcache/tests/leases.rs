@@ -410,6 +410,27 @@ fn near_a_limit_of_several_gateways_a_clock_that_is_set_back_keeps_nobody_waitin
     assert_eq!(world.fates.get(&held), Some(&Fate::Admitted));
 }
 
+/// A drain takes seconds, whatever the clock was set to.
+#[test]
+fn usage_is_reported_soon_after_the_clock_is_set_back() {
+    for mode in ["strict", "fast"] {
+        let settings = settings(&format!(r#"{{"mode":"{mode}"}}"#));
+        let mut world = World::new(&settings, 2, backend(&[("hits", Period::Day, 4_000)], 50));
+        for n in 0..100 {
+            if n == 50 {
+                let counted = world.now;
+                world.backend.settle(counted);
+                world.set_back(600_000);
+            }
+            world.send(n % 2, "/hits?user_key=ada");
+            world.run(20);
+        }
+        world.drain(4_000);
+        assert_eq!(world.admitted(), 100, "{mode}");
+        assert_eq!(world.backend.counted("ada", "hits"), 100, "{mode}");
+    }
+}
+
 #[test]
 fn strict_on_one_of_several_gateways_admits_nothing_beyond_live_tokens_while_the_backend_is_away() {
     // Of `stale` and `closed` neither may count against a reading that hides what others use.

@@ -377,7 +377,8 @@ impl Application {
     fn is_old(&self, now: UnixMillis, interval_ms: Option<u64>) -> bool {
         self.waiting_since
             .zip(interval_ms)
-            .is_some_and(|(since, interval_ms)| now >= since.plus_ms(interval_ms))
+            // A clock that was set back since says nothing about how long it waits.
+            .is_some_and(|(since, interval_ms)| now >= since.plus_ms(interval_ms) || now < since)
     }
 }
 

@@ -107,7 +107,7 @@ impl SyncFlow {
         if added > 0 {
             application.waiting_since.get_or_insert(now);
             application.fresh = application.fresh.saturating_add(added);
-            self.last_usage = self.last_usage.max(now);
+            self.last_usage = now;
         }
         if leases && let Some(mut application) = self.applications.remove(&id) {
             let statement = account.statement.as_ref();
