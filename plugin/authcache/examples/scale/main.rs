@@ -4,7 +4,6 @@
 //!     cargo run --release -p authcache --example scale -- --applications 1000,1000000 --json FILE
 
 #![allow(
-    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a measurement that cannot go on ends loudly"
 )]
@@ -16,10 +15,13 @@ mod order;
 mod population;
 
 use std::alloc::System;
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::ExitCode;
 
+use authcache::config::ConfigError;
 use clap::Parser;
 use serde::Serialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -47,21 +49,29 @@ struct Figures {
     hits: Vec<Cost>,
 }
 
-fn main() -> io::Result<()> {
-    let options = Options::parse();
-    if let Some(applications) = options.profile {
-        profile(applications);
-        return Ok(());
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
-    let figures = measure(&options);
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    if let Some(applications) = options.profile {
+        return Ok(profile(applications)?);
+    }
+    let figures = measure(options)?;
     match &options.json {
-        Some(path) => write(path, &figures),
+        Some(path) => Ok(write(path, &figures)?),
         None => Ok(()),
     }
 }
 
-fn measure(options: &Options) -> Figures {
-    let fixed = Fixed::measure();
+fn measure(options: &Options) -> Result<Figures, ConfigError> {
+    let fixed = Fixed::measure()?;
     println!(
         "an empty worker: {} bytes; a remembered denial: {:.0} bytes",
         fixed.empty_worker_bytes, fixed.bytes_per_denial
@@ -69,7 +79,7 @@ fn measure(options: &Options) -> Figures {
     let mut bounded = Vec::new();
     if options.bound > 0 {
         println!("memory.applications = {}", options.bound);
-        let mut population = Population::new(options.bound);
+        let mut population = Population::new(options.bound)?;
         let base = population.held_bytes();
         for number in &options.applications {
             bounded.push(show(Memory::measure(&mut population, *number, base, false)));
@@ -79,7 +89,7 @@ fn measure(options: &Options) -> Figures {
     let mut memory = Vec::new();
     let mut populations = Vec::new();
     for number in &options.applications {
-        let mut population = Population::new(*number);
+        let mut population = Population::new(*number)?;
         let base = population.held_bytes();
         memory.push(show(Memory::measure(&mut population, *number, base, true)));
         populations.push(population);
@@ -88,12 +98,12 @@ fn measure(options: &Options) -> Figures {
     if !options.memory_only {
         hits = compare(options, &mut populations);
     }
-    Figures {
+    Ok(Figures {
         fixed,
         memory,
         bounded,
         hits,
-    }
+    })
 }
 
 fn compare(options: &Options, populations: &mut [Population]) -> Vec<Cost> {
@@ -143,8 +153,8 @@ fn show(memory: Memory) -> Memory {
     memory
 }
 
-fn profile(applications: u32) {
-    let mut population = Population::new(applications);
+fn profile(applications: u32) -> Result<(), ConfigError> {
+    let mut population = Population::new(applications)?;
     population.grow(applications);
     population.lease_all();
     for popularity in Popularity::ALL {
@@ -154,6 +164,7 @@ fn profile(applications: u32) {
             population.hand_over();
         }
     }
+    Ok(())
 }
 
 fn write(path: &Path, figures: &Figures) -> io::Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! Owns [`live_bytes`] and [`Memory`]. Must not know time.
 
+use authcache::config::ConfigError;
 use serde::Serialize;
 use stats_alloc::INSTRUMENTED_SYSTEM;
 
@@ -70,14 +71,14 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
-    pub(crate) fn measure() -> Self {
-        let mut population = Population::new(1_000);
+    pub(crate) fn measure() -> Result<Self, ConfigError> {
+        let mut population = Population::new(1_000)?;
         let empty = population.held_bytes();
         population.refuse(NEGATIVE);
         let denials = population.held_bytes() - empty;
-        Self {
+        Ok(Self {
             empty_worker_bytes: empty,
             bytes_per_denial: denials as f64 / f64::from(NEGATIVE),
-        }
+        })
     }
 }

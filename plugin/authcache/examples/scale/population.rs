@@ -6,11 +6,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Write;
 use std::rc::Rc;
 
 use authcache::callout::CallOutcome;
-use authcache::config::Settings;
+use authcache::config::{ConfigError, Settings};
 use authcache::filter_flow::{FilterFlow, Resolution, Step, StreamId};
 use authcache::key::HashSeed;
 use authcache::request::RequestView;
@@ -132,8 +131,8 @@ pub(crate) struct Population {
 }
 
 impl Population {
-    /// A worker that keeps at most `bound` applications.
-    pub(crate) fn new(bound: u32) -> Self {
+    /// A worker that keeps at most `bound` applications; the settings know the least and the most.
+    pub(crate) fn new(bound: u32) -> Result<Self, ConfigError> {
         let before = live_bytes();
         let shared = Rc::new(Shared::default());
         let seeds = Seeds {
@@ -142,15 +141,15 @@ impl Population {
             generation: 1,
         };
         let mut worker = WorkerState::new(seeds, Rc::clone(&shared) as Rc<dyn SharedData>);
-        let flow = FilterFlow::new(settings(bound), &mut worker, LONG_AGO);
-        Self {
+        let flow = FilterFlow::new(settings(bound)?, &mut worker, LONG_AGO);
+        Ok(Self {
             flow,
             worker,
             shared,
             request: Request::new(),
             applications: 0,
             before,
-        }
+        })
     }
 
     /// How many have a record.
@@ -243,7 +242,7 @@ impl Population {
 }
 
 /// Nothing refills while time stands still, so strangers are hardly rationed.
-fn settings(bound: u32) -> Settings {
+fn settings(bound: u32) -> Result<Settings, ConfigError> {
     let text = format!(
         r#"{{
             "api": "v1",
@@ -259,7 +258,7 @@ fn settings(bound: u32) -> Settings {
         }}"#,
         leases = (u64::from(bound) * LEASES_EACH).min(MOST_LEASES)
     );
-    Settings::parse(text.as_bytes()).expect("the settings are valid")
+    Settings::parse(text.as_bytes())
 }
 
 fn answer(status: u16, body: &str) -> CallOutcome {
@@ -272,19 +271,16 @@ fn answer(status: u16, body: &str) -> CallOutcome {
 
 /// An answer with three limits that nobody reaches.
 fn allowed() -> String {
-    let mut reports = Vec::new();
-    for (metric, period) in LIMITS {
+    let reports = LIMITS.map(|(metric, period)| {
         let window = period.window(NOW);
-        write!(
-            reports,
+        format!(
             "<usage_report metric=\"{metric}\" period=\"{period}\">\
              <period_start>{} +0000</period_start><period_end>{} +0000</period_end>\
              <max_value>1000000000</max_value><current_value>1</current_value></usage_report>",
             window.start, window.end
         )
-        .expect("a vector takes everything");
-    }
-    let reports = String::from_utf8(reports).expect("it is text");
+    });
+    let reports = reports.concat();
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?><status><authorized>true</authorized><plan>p</plan><usage_reports>{reports}</usage_reports><app_keys app="a" svc="1"></app_keys><hierarchy><metric name="hits" children="search"/><metric name="search" children=""/></hierarchy></status>"#
     )
