@@ -45,6 +45,8 @@ pub(crate) enum Rule {
     Denial,
     /// Who waits is decided once, in time.
     Waiters,
+    /// Every call is one that the backend's protocol knows.
+    WellFormed,
     /// The same seed gives the same history.
     Repeatable,
 }
@@ -60,6 +62,7 @@ impl Rule {
             Self::Memory => "memory",
             Self::Denial => "denial",
             Self::Waiters => "waiters",
+            Self::WellFormed => "well_formed",
             Self::Repeatable => "repeatable",
         }
     }

@@ -53,7 +53,13 @@ pub(crate) struct Handled {
     pub(crate) units: u64,
     /// Whom it was about.
     pub(crate) application: Option<usize>,
+    /// What is wrong with the call itself; nothing should be.
+    pub(crate) malformed: Option<Malformed>,
 }
+
+/// Why a call is not one that the protocol knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Malformed(pub(crate) &'static str);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Application {
@@ -124,11 +130,19 @@ impl Backend {
         if self.failing {
             return Handled::error(503, "", Verdict::None);
         }
+        self.answer(callout, now)
+            .unwrap_or_else(|malformed| Handled {
+                malformed: Some(malformed),
+                ..Handled::error(400, "", Verdict::None)
+            })
+    }
+
+    fn answer(&mut self, callout: &Callout, now: UnixMillis) -> Result<Handled, Malformed> {
         let form = match callout.kind {
-            CallKind::Report => String::from_utf8_lossy(&callout.call.body).into_owned(),
+            CallKind::Report => String::from_utf8_lossy(&callout.call.body),
             _ => {
                 let query = callout.call.path.split('?').nth(1);
-                query.expect("a query").to_owned()
+                query.ok_or(Malformed("it has no query"))?.into()
             }
         };
         let form: Form = form.split('&').map(parameter).collect();
@@ -154,12 +168,12 @@ impl Backend {
         })
     }
 
-    fn report(&mut self, form: &Form, now: UnixMillis) -> Handled {
+    fn report(&mut self, form: &Form, now: UnixMillis) -> Result<Handled, Malformed> {
         let mut accepted = Vec::new();
         let mut whose = None;
         let reported = form.iter().filter(|(name, _)| name.contains("[usage]["));
-        let units = reported.map(|(_, value)| value.parse::<u64>().expect("a number"));
-        let units = units.sum();
+        let units = reported.map(|(_, value)| amount(value));
+        let units = units.sum::<Result<u64, Malformed>>()?;
         for number in 0.. {
             let prefix = format!("transactions[{number}]");
             if !form.iter().any(|(name, _)| name.starts_with(&prefix)) {
@@ -169,56 +183,46 @@ impl Backend {
             let Some(application) = self.find(form, &prefix) else {
                 continue;
             };
-            assert!(
-                whose.is_none_or(|known| known == application),
-                "one application per report"
-            );
+            if whose.is_some_and(|known| known != application) {
+                return Err(Malformed("it reports more than one application"));
+            }
             whose = Some(application);
-            let at = field(form, &name(&prefix, "timestamp")).expect("a timestamp");
-            let at = UnixMillis::parse(&format!("{at} +0000")).expect("a time");
-            let usage = format!("{prefix}[usage][");
-            for (name, value) in form {
-                if let Some(name) = name.strip_prefix(&usage) {
-                    let metric = metric(name.trim_end_matches(']')).expect("a metric");
-                    let amount = value.parse().expect("a number");
-                    accepted.push(Accepted {
-                        application,
-                        metric,
-                        amount,
-                        at,
-                    });
-                }
+            let at = field(form, &name(&prefix, "timestamp"));
+            let at = at.and_then(|at| UnixMillis::parse(&format!("{at} +0000")).ok());
+            let at = at.ok_or(Malformed("a transaction has no time"))?;
+            for (metric, amount) in usage(form, &format!("{prefix}[usage]["))? {
+                accepted.push(Accepted {
+                    application,
+                    metric,
+                    amount,
+                    at,
+                });
             }
         }
         for usage in &accepted {
             self.take(*usage, now);
         }
-        Handled {
+        Ok(Handled {
             outcome: answer(202, String::new()),
             verdict: Verdict::Taken,
             accepted,
             units,
             application: whose,
-        }
+            malformed: None,
+        })
     }
 
-    fn ask(&mut self, form: &Form, counts: bool, now: UnixMillis) -> Handled {
+    fn ask(&mut self, form: &Form, counts: bool, now: UnixMillis) -> Result<Handled, Malformed> {
         let place = self.find(form, "");
         let place = place.filter(|place| self.applications[*place].exists);
         let Some(place) = place else {
             let body = r#"<error code="application_not_found">no</error>"#;
-            return Handled::error(404, body, Verdict::Unknown);
+            return Ok(Handled::error(404, body, Verdict::Unknown));
         };
         let application = &self.applications[place];
         let key = field(form, "app_key");
         let key_is_right = application.accepts(key);
-        let mut usage: Vec<(usize, u64)> = Vec::new();
-        for (name, value) in form {
-            if let Some(name) = name.strip_prefix("usage[") {
-                let metric = metric(name.trim_end_matches(']')).expect("a metric");
-                usage.push((metric, value.parse().expect("a number")));
-            }
-        }
+        let usage = usage(form, "usage[")?;
         let own = |limited: usize| -> Option<u64> {
             let mut named = usage
                 .iter()
@@ -260,13 +264,14 @@ impl Backend {
                 accepted.push(usage);
             }
         }
-        Handled {
+        Ok(Handled {
             outcome,
             verdict: refusal.map_or(Verdict::Yes, |(verdict, _)| verdict),
             accepted,
             units: 0,
             application: Some(place),
-        }
+            malformed: None,
+        })
     }
 
     fn take(&mut self, usage: Accepted, now: UnixMillis) {
@@ -388,6 +393,7 @@ impl Handled {
             accepted: Vec::new(),
             units: 0,
             application: None,
+            malformed: None,
         }
     }
 }
@@ -405,6 +411,24 @@ fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
     form.iter()
         .find(|(key, _)| key == name)
         .map(|(_, value)| value.as_str())
+}
+
+/// Metrics and amounts behind a prefix, in the order in which they were sent.
+fn usage(form: &[(String, String)], prefix: &str) -> Result<Vec<(usize, u64)>, Malformed> {
+    let named = form.iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix(prefix)?;
+        Some((name.trim_end_matches(']'), value))
+    });
+    let known = named.map(|(name, value)| {
+        let metric = metric(name).ok_or(Malformed("it names an unknown metric"))?;
+        Ok((metric, amount(value)?))
+    });
+    known.collect()
+}
+
+fn amount(value: &str) -> Result<u64, Malformed> {
+    let amount = value.parse();
+    amount.map_err(|_| Malformed("an amount of usage is no number"))
 }
 
 /// The name of a field on its own, or within a transaction.

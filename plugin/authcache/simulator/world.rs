@@ -13,7 +13,7 @@ use authcache::wire::{AnswerOutcome, News, RefreshOutcome, UsageMessage};
 
 use super::acts::{Act, Sent};
 use super::audit::{Audit, Rule};
-use super::backend::{Accepted, Backend, Verdict, answer};
+use super::backend::{Accepted, Backend, Malformed, Verdict, answer};
 use super::catalogue::{PATHS, SERVICES, metric};
 use super::events::{Caller, Event, Events, Place};
 use super::gateway::{Gateway, Sending, Vm, Waiting};
@@ -546,6 +546,11 @@ impl<'a> World<'a> {
     fn at_backend(&mut self, caller: Caller, callout: &Callout, sent: u64) -> Called {
         let now = self.now;
         let handled = self.backend.handle(callout, UnixMillis(now));
+        if let Some(Malformed(problem)) = handled.malformed {
+            self.audit.fail(now, Rule::WellFormed, || {
+                format!("{:?} from {caller:?}: {problem}", callout.kind)
+            });
+        }
         self.trace.note(&[now, handled.accepted.len() as u64], || {
             format!(
                 "{now} backend {:?} from {caller:?}: {:?} {:?}",

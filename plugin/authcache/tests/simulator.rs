@@ -6,8 +6,12 @@
 #[path = "../simulator/mod.rs"]
 mod simulator;
 
+use authcache::callout::{CallKind, Callout};
+use authcache::protocol::request::Call;
+use authcache::time::UnixMillis;
 use simulator::acts::Act;
 use simulator::audit::Rule;
+use simulator::backend::{Backend, Malformed};
 use simulator::run::{Outcome, run};
 use simulator::scenario::{Mode, Scenario, Traffic, Wanted};
 use simulator::shrink::shrink;
@@ -70,6 +74,40 @@ fn one_worker_in_fast_lets_through_what_a_central_counter_would() {
         // Clocks differ by up to 10 ms, so a request at a minute's edge may count for the other one.
         assert!(outcome.admitted.abs_diff(outcome.ideal) <= 2, "{outcome:?}");
     }
+}
+
+#[test]
+fn a_call_that_the_protocol_does_not_know_is_noticed() {
+    #[track_caller]
+    fn check(kind: CallKind, form: &str, expected: Option<Malformed>) {
+        let wanted = Wanted::default();
+        let mut backend = Backend::new(&Scenario::draw(1, &wanted));
+        let (query, body) = match kind {
+            CallKind::Report => (String::new(), form.as_bytes().to_vec()),
+            _ => (form.to_owned(), Vec::new()),
+        };
+        let callout = Callout {
+            kind,
+            cluster: String::new(),
+            authority: String::new(),
+            timeout_ms: 1_000,
+            call: Call {
+                method: "GET",
+                path: format!("/transactions/authorize.xml{query}"),
+                headers: Vec::new(),
+                body,
+            },
+        };
+        let handled = backend.handle(&callout, UnixMillis(1_935_742_830_000));
+        assert_eq!(handled.malformed, expected, "{form}");
+    }
+    let (ask, report) = (CallKind::Authrep, CallKind::Report);
+    check(ask, "", Some(Malformed("it has no query")));
+    check(ask, "?service_id=nobody", None);
+    let units = "transactions[0][usage][hits]=many";
+    let no_number = Malformed("an amount of usage is no number");
+    check(report, units, Some(no_number));
+    check(report, "transactions[0][usage][hits]=1", None);
 }
 
 #[test]
