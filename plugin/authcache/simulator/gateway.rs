@@ -218,18 +218,18 @@ impl Vm {
 
     /// The number of the configuration in force.
     pub(crate) fn current(&self) -> u32 {
-        u32::try_from(self.flows.len()).expect("few configurations") - 1
+        u32::try_from(self.flows.len()).expect("a run configures a VM a few times") - 1
     }
 
     pub(crate) fn flow(&mut self, number: u32) -> Option<(&mut FilterFlow, &mut WorkerState)> {
-        let place = usize::try_from(number).expect("a small number");
+        let place = usize::try_from(number).expect("places are counted from 0");
         let flow = self.flows.get_mut(place)?.as_mut()?;
         Some((flow, &mut self.state))
     }
 
     /// A configuration comes; one that was there stays as long as somebody waits in it.
     pub(crate) fn configure(&mut self, settings: Settings, now: UnixMillis) {
-        let number = u32::try_from(self.flows.len()).expect("few configurations");
+        let number = u32::try_from(self.flows.len()).expect("a run configures a VM a few times");
         let mut flow = FilterFlow::new(settings, &mut self.state, now);
         flow.set_queue(self.queue(number));
         self.flows.push(Some(flow));

@@ -410,7 +410,7 @@ impl Scenario {
             workers = self.workers,
             sync = if self.elected { "elected" } else { "singleton" },
         );
-        Settings::parse(text.as_bytes()).expect("settings of a scenario are valid")
+        Settings::parse(text.as_bytes()).expect("scenarios are drawn within the bounds of settings")
     }
 
     /// Whether one worker sees all usage and never forgets any, so that it has to be exact.

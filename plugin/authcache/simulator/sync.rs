@@ -140,7 +140,9 @@ impl World<'_> {
         };
         vm.state.handed_over();
         self.tabled(&message, since);
-        let bytes = message.encode().expect("a message");
+        let bytes = message
+            .encode()
+            .expect("plain values can be written to memory");
         self.trace.note(&[now, bytes.len() as u64], || {
             format!("{now} {place:?} hands over {} units", units_of(&message))
         });
@@ -251,7 +253,7 @@ impl World<'_> {
             let Some(bytes) = self.gateways[seat.gateway()].usage.pop_front() else {
                 break;
             };
-            let message = UsageMessage::decode(&bytes).expect("a message");
+            let message = UsageMessage::decode(&bytes).expect("queues hold what the core encoded");
             let steps = self.side(seat).map(|side| side.on_usage(message, clock));
             self.carry_out(seat, steps.unwrap_or_default());
         }
@@ -269,13 +271,20 @@ impl World<'_> {
                     self.gateways[gateway].registered = Some(seat);
                 }
                 SideStep::HandOver(message) => {
-                    self.put(gateway, message.encode().expect("a message"));
+                    self.put(
+                        gateway,
+                        message
+                            .encode()
+                            .expect("plain values can be written to memory"),
+                    );
                 }
                 SideStep::Sync(SyncStep::Call { id, callout }) => {
                     self.call(Caller::Sync { seat, id }, callout);
                 }
                 SideStep::Sync(SyncStep::Send { queue, message }) => {
-                    let bytes = News::Refresh(message).encode().expect("a message");
+                    let bytes = News::Refresh(message)
+                        .encode()
+                        .expect("plain values can be written to memory");
                     self.deliver(gateway, queue, bytes);
                 }
                 SideStep::Sync(SyncStep::Lost { .. } | SyncStep::ReportRefused { .. }) => {}

@@ -456,7 +456,8 @@ impl<'a> World<'a> {
                 let name = &header.metrics[usize::from(entry.metric.0)];
                 let usage = Accepted {
                     application: application.unwrap_or(usize::MAX),
-                    metric: metric(name.as_str()).expect("a metric"),
+                    metric: metric(name.as_str())
+                        .expect("workers count only metrics of the catalogue's rules"),
                     amount: entry.amount,
                     at: entry.minute,
                 };
@@ -503,7 +504,9 @@ impl<'a> World<'a> {
             self.call(caller, callout);
         }
         for (queue, news) in messages {
-            let bytes = news.encode().expect("a message");
+            let bytes = news
+                .encode()
+                .expect("plain values can be written to memory");
             self.deliver(place.gateway, queue, bytes);
         }
     }
@@ -843,7 +846,7 @@ impl<'a> World<'a> {
     fn take_message(&mut self, place: Place, number: usize, bytes: &[u8]) {
         let now = self.now;
         let clock = self.gateways[place.gateway].clock(now);
-        let news = News::decode(bytes).expect("a message");
+        let news = News::decode(bytes).expect("queues hold what the core encoded");
         self.trace.note(&[now, bytes.len() as u64], || {
             format!("{now} {place:?} is told {news:?}")
         });
@@ -915,7 +918,7 @@ fn kind_of(step: &Step) -> u64 {
 }
 
 pub(super) fn units(bytes: &[u8]) -> u64 {
-    units_of(&UsageMessage::decode(bytes).expect("a message"))
+    units_of(&UsageMessage::decode(bytes).expect("queues hold what the core encoded"))
 }
 
 pub(super) fn units_of(message: &UsageMessage) -> u64 {
