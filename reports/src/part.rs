@@ -1,16 +1,17 @@
 //! One part of a published version: a run, or figures of another kind.
 //!
-//! Owns which kinds there are and what each says on its page. Must not know where its files lie or
-//! how a page looks.
+//! Owns what each says on its page. Must not know where its files lie or how a page looks.
+
+mod kind;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use results::record::RunRecord;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::kind::Kind;
 use crate::around::Around;
 use crate::chart::{self, Chart};
 use crate::circumstances::{Circumstances, of_machine};
@@ -24,20 +25,6 @@ use crate::scaling::Scaling;
 use crate::setup::{self, Item, Verdict};
 use crate::sheet::{self, Sheet};
 use crate::{story, suite};
-
-/// What a part is.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A recorded run.
-    Run,
-    /// What `loadgen quota --json` wrote.
-    Quota,
-    /// What the example `scale` wrote.
-    Scale,
-    /// What `loadgen duet --json` wrote.
-    Duet,
-}
 
 /// A part, read.
 #[derive(Debug)]
@@ -221,7 +208,7 @@ impl Content {
     }
 
     fn sheet(&self, told: Told<'_>) -> Sheet {
-        let (eyebrow, notes) = self.words();
+        let kind = self.kind();
         let (tables, mut setup) = match self {
             Self::Duet(duets, entries) => {
                 let found = duets::comparison(duets);
@@ -240,11 +227,11 @@ impl Content {
             None => setup.extend(self.not_recorded(told.beside)),
         }
         Sheet {
-            eyebrow: eyebrow.to_owned(),
+            eyebrow: kind.name().to_owned(),
             title: self.title(),
             lead: self.lead(),
             verdict: self.verdict(),
-            notes: notes.iter().map(|&note| note.to_owned()).collect(),
+            notes: kind.notes().iter().map(|&note| note.to_owned()).collect(),
             charts: self.charts(),
             tables,
             setup,
@@ -296,49 +283,6 @@ impl Content {
         match command {
             Some(command) => format!("{}{command}", checkout.unwrap_or_default()),
             None => format!("# The command was not recorded. The usual one:\n{usual}"),
-        }
-    }
-
-    /// What the figures are, and how they are to be read.
-    fn words(&self) -> (&'static str, &'static [&'static str]) {
-        match self {
-            Self::Run(_) => ("Run", &[]),
-            Self::Quota(_) => (
-                "Quota accuracy",
-                &[
-                    "Each case starts real Envoys, loads one application with one limit during one calendar \
-                     minute, and reads the backend's ledger afterwards. What the gateways believe does not \
-                     count.",
-                    "Overshoot is what the ledger counted beyond the limit. Balanced promises half a percent \
-                     of the limit, and two requests where that is less than two; strict promises none.",
-                    "Denied in vain is what an ideal counter, one that knows everything at once, would have let \
-                     through of what was sent.",
-                    "Counts do not depend on how busy the machine was, but the moments at which requests met \
-                     a limit do: another run gives other figures within the promises.",
-                ],
-            ),
-            Self::Scale(_) => (
-                "Many applications",
-                &[
-                    "The core runs alone here, without Envoy, which adds tens of microseconds to every hit.",
-                    "CPU time depends on what else is in the processor's caches. Each number of applications is \
-                     measured in turns with the smallest one, so compare the two lines and not their heights.",
-                    "Bytes come from a counting allocator and are exact for this build.",
-                ],
-            ),
-            Self::Duet(..) => (
-                "Comparison in turns",
-                &[
-                    "Both sides are loaded in turns of 100 ms on the same machine in the same minutes, so a busy \
-                     neighbour falls on both alike.",
-                    "A difference is stated only if it is significant, larger than the margin and the same in \
-                     every block. \"Cannot tell\" is a result.",
-                    "The load is a closed loop that keeps both Envoys equally busy. It compares processor time; \
-                     it says nothing about latency under a given rate.",
-                    "Ratios belong to this machine in that hour: neighbours that use the processor's caches \
-                     move them.",
-                ],
-            ),
         }
     }
 }

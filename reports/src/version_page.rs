@@ -12,7 +12,6 @@ use crate::chart::Chart;
 use crate::circumstances::{of_artefact, of_machine};
 use crate::format::list;
 use crate::page::{Figure, PageError, figure_named};
-use crate::part::Kind;
 use crate::prose;
 use crate::render::{RenderError, create, write, write_charts};
 use crate::setup::{Item, Verdict};
@@ -74,16 +73,6 @@ pub fn around(part: &Part, trail: Vec<Link>) -> Around {
     }
 }
 
-/// What a kind of part is called.
-pub fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Run => "Run",
-        Kind::Quota => "Quota accuracy",
-        Kind::Scale => "Many applications",
-        Kind::Duet => "Comparison in turns",
-    }
-}
-
 /// The page of a version, complete in itself.
 pub fn html(version: &Version, around: &Around) -> Result<String, PageError> {
     let charts = charts(version);
@@ -126,7 +115,7 @@ fn charts(version: &Version) -> Vec<Option<Chart>> {
 fn shown<'a>(part: &'a Part, chart: Option<&'a Chart>, figures: Vec<Figure<'a>>) -> Shown<'a> {
     Shown {
         name: &part.entry.name,
-        kind: kind_name(part.entry.kind),
+        kind: part.entry.kind.name(),
         title: part.content.title(),
         lead: part.content.lead(),
         verdict: part.content.verdict(),

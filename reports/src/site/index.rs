@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::format::{micros, number, times};
 use crate::page::{Figure, PageError, figures};
 use crate::version::Version;
-use crate::version_page::{commits, kind_name};
+use crate::version_page::commits;
 use crate::{setup, story, templates};
 
 /// A figure in large letters.
@@ -86,7 +86,7 @@ fn card(version: &Version) -> Card<'_> {
     let parts = version.parts.iter().map(|part| Line {
         name: &part.entry.name,
         href: format!("{}/{}/index.html", version.name(), part.entry.name),
-        kind: kind_name(part.entry.kind),
+        kind: part.entry.kind.name(),
         title: part.content.title(),
         verdict: part.content.verdict().kind,
     });
