@@ -54,6 +54,8 @@ pub struct Settings {
     pub warm_up: Duration,
     /// Connections of the client to each Envoy.
     pub connections: usize,
+    /// How many processors each Envoy may use, instead of what its scenario says.
+    pub processors: Option<u32>,
     /// Whether a second Envoy with the base is compared with the first.
     pub has_control: bool,
     /// How often the run is looked at, its end included; a clear answer ends it.
@@ -153,6 +155,7 @@ impl Session<'_> {
     ) -> Result<Option<Duet>, DuetError> {
         let begun = Begun::now(&self.root);
         let progress = self.progress;
+        let [base, candidate] = [base, candidate].map(|it| it.on(settings.processors));
         progress.heading(&format!("{} / {}", candidate.label, base.label));
         let envoy = obtain::envoy(progress).await.map_err(obtain_error(&base))?;
         let mut artefacts = Vec::new();

@@ -44,7 +44,8 @@ pub struct DuetArgs {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10))]
     pub looks: u64,
     /// How many processors each Envoy may use, instead of what the scenario says; the client keeps off
-    /// them. With 1, throughput is what comes out of a processor.
+    /// them. With 1, throughput is what comes out of a processor, and intervals are narrower; a suite
+    /// has 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub processors: Option<u32>,
     /// Compare the base with itself too, in the same minutes.
@@ -69,6 +70,7 @@ impl DuetArgs {
             slice: self.slice,
             warm_up: WARM_UP,
             connections: small(self.connections),
+            processors: self.processors,
             has_control: self.control,
             looks: small(self.looks),
             margins: Margins::default(),

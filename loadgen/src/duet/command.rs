@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::record::Duet;
 use super::suite::{self, Outcome};
 use super::target::{Target, TargetError};
-use super::{DuetError, Session, show};
+use super::{DuetError, Session, Settings, show};
 use crate::cli::duet::{DuetArgs, Suite};
 
 /// Why a command gave nothing.
@@ -55,15 +55,14 @@ pub async fn run(
     session: &Session<'_>,
 ) -> Result<End, CommandError> {
     let progress = session.progress;
-    let compare = async |base: &str, candidate: &str, processors| {
-        let target = |text| Ok::<_, CommandError>(Target::parse(text)?.on(processors));
-        let (base, candidate) = (target(base)?, target(candidate)?);
-        let compared = session.compare(base, candidate, arguments.settings());
+    let compare = async |base: &str, candidate: &str, settings| {
+        let (base, candidate) = (Target::parse(base)?, Target::parse(candidate)?);
+        let compared = session.compare(base, candidate, settings);
         Ok::<Option<Duet>, CommandError>(compared.await?)
     };
     match (&arguments.suite, &arguments.base, &arguments.candidate) {
         (None, Some(base), Some(candidate)) => {
-            let Some(duet) = compare(base, candidate, arguments.processors).await? else {
+            let Some(duet) = compare(base, candidate, arguments.settings()).await? else {
                 return Ok(End::Interrupted);
             };
             write(json, &duet)?;
@@ -73,9 +72,13 @@ pub async fn run(
         }
         (Some(Suite::HitPath), ..) | (None, ..) => {
             let mut outcomes: Vec<Outcome> = Vec::new();
+            let settings = Settings {
+                processors: arguments.processors.or(Some(suite::PROCESSORS)),
+                ..arguments.settings()
+            };
             for entry in suite::hit_path() {
-                let processors = arguments.processors.or(entry.processors);
-                let Some(duet) = compare(entry.base, entry.candidate, processors).await? else {
+                let compared = compare(entry.base, entry.candidate, settings.clone());
+                let Some(duet) = compared.await? else {
                     return Ok(End::Interrupted);
                 };
                 progress.note(&show::duet(&duet));

@@ -271,6 +271,7 @@ mod tests {
             slice: std::time::Duration::from_millis(100),
             warm_up: WARM_UP,
             connections: 8,
+            processors: Some(1),
             has_control: true,
             looks: 1,
             margins: Margins::default(),

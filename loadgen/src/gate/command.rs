@@ -225,6 +225,7 @@ pub(super) fn settings(table: &DuetTable) -> Settings {
         slice: table.slice(),
         warm_up: WARM_UP,
         connections: table.connections,
+        processors: (table.processors > 0).then_some(table.processors),
         has_control: table.control,
         looks: table.looks,
         margins: Margins::default(),

@@ -55,6 +55,8 @@ pub struct DuetTable {
     pub connections: usize,
     /// How often a run is looked at, its end included.
     pub looks: usize,
+    /// How many processors each Envoy may use; 0: as its scenario says.
+    pub processors: u32,
     /// Whether the base is compared with itself too.
     pub control: bool,
 }
@@ -67,6 +69,7 @@ impl Default for DuetTable {
             slice_ms: 100,
             connections: 8,
             looks: 4,
+            processors: 1,
             control: true,
         }
     }
