@@ -398,7 +398,8 @@ impl FilterFlow {
                 }
             },
         };
-        let charged = if self.settings.cache.mode.leases() {
+        // What pays for all who wait is noted when it is known how many they are.
+        let charged = if self.settings.cache.mode.leases() && may_pay.is_none() {
             let credential = waiter.question.credential.as_ref();
             let asked = Asked::of(served, &credential, &waiter.question.usage);
             leases::charge(worker, served, &asked, 1, now)?

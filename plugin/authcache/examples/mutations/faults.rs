@@ -398,8 +398,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: BALANCED,
         edits: &[Edit {
             file: "filter_flow/prepaid.rs",
-            original: "        let more = others.min(most.saturating_sub(1));",
-            planted: "        let more = if PLANTED { most.saturating_sub(1) } else { others.min(most.saturating_sub(1)) };",
+            original: "        flight.pays = flight.waiting().min(most);",
+            planted: "        flight.pays = if PLANTED { most } else { flight.waiting().min(most) };",
         }],
     },
     Fault {

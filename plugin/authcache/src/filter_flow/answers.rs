@@ -54,7 +54,7 @@ impl FilterFlow {
         self.settle_charge(worker, &mut flight, outcome, &reply, now);
         self.pass_on(worker, &flight, &reply);
         let (first, others) = self.learn(worker, &flight, kind, &reply, now);
-        if self.asks_for_less(worker, &mut flight, &reply, now) {
+        if flight.asks_for_less(&reply) {
             self.resend(flight);
             return Vec::new();
         }

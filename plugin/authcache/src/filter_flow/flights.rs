@@ -161,8 +161,8 @@ impl Flights {
         }
     }
 
-    /// The call of the flight is of its own usage, `charged` for one request, and may pay for as many
-    /// as are given.
+    /// The call of the flight is of its own usage, which is noted as `charged`, or will be when it is
+    /// known how many of those that it `may_pay` for wait.
     pub(super) fn pay(&mut self, id: FlightId, may_pay: Option<u64>, charged: Charged) {
         if let Some(flight) = self.flights.get_mut(&id) {
             flight.may_pay = may_pay;
@@ -351,11 +351,14 @@ impl Flight {
         self.shared_as.as_ref().map(|(_, key)| key.as_ref())
     }
 
+    /// How many wait for it, when there is one who asks.
+    pub(super) fn waiting(&self) -> u64 {
+        u64::try_from(self.others.len().saturating_add(1)).unwrap_or(u64::MAX)
+    }
+
     /// Whether as many wait for it as it may pay for.
     pub(super) fn is_full(&self) -> bool {
-        let waiting = self.others.len().saturating_add(1);
-        let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
-        self.may_pay.is_none_or(|most| waiting >= most)
+        self.may_pay.is_none_or(|most| self.waiting() >= most)
     }
 
     /// Lets the next in line ask its own question, because the first one left before it was sent.

@@ -43,17 +43,6 @@ pub(super) struct Charged {
     at: UnixMillis,
 }
 
-impl Charged {
-    /// Adds what more was noted for the same call, in the slot of the same application. Where a window
-    /// ended in between, what is taken back is taken as of the first.
-    pub(super) fn absorb(&mut self, more: Charged) {
-        match self.tag {
-            None => *self = more,
-            Some(_) => self.demands.extend(more.demands),
-        }
-    }
-}
-
 enum Leasing {
     Done {
         wallet: Wallet,

@@ -56,7 +56,8 @@ impl FilterFlow {
         again.unwrap_or_default()
     }
 
-    /// A call is about to be made: it pays for all who wait for it, as far as it may.
+    /// A call is about to be made: it pays for all who wait for it, as far as it may, and is noted as of
+    /// now.
     pub(super) fn pay_for_those_who_wait(
         &mut self,
         worker: &mut WorkerState,
@@ -69,49 +70,16 @@ impl FilterFlow {
         let Some(most) = flight.may_pay else {
             return;
         };
-        let others = u64::try_from(flight.others.len()).unwrap_or(u64::MAX);
-        let more = others.min(most.saturating_sub(1));
-        flight.pays = 1;
+        flight.pays = flight.waiting().min(most);
         let Some(served) = self.services.get(flight.question.service) else {
             return;
         };
         let credential = flight.question.credential.as_ref();
         let asked = Asked::of(served, &credential, &flight.question.usage);
         leases::note_payment(worker, &asked, now);
-        if more == 0 {
-            return;
-        }
-        if let Ok(charged) = leases::charge(worker, served, &asked, more, now) {
-            flight.charged.absorb(charged);
-            flight.pays = more.saturating_add(1);
-        }
-    }
-
-    /// Whether a call for several was denied, so that one for a single request is to follow. It is
-    /// charged like the first.
-    pub(super) fn asks_for_less(
-        &self,
-        worker: &mut WorkerState,
-        flight: &mut Flight,
-        reply: &Reply,
-        now: UnixMillis,
-    ) -> bool {
-        if flight.pays <= 1 || !matches!(reply, Reply::Exceeded(_)) {
-            return false;
-        }
-        let Some(served) = self.services.get(flight.question.service) else {
-            return false;
-        };
-        let credential = flight.question.credential.as_ref();
-        let asked = Asked::of(served, &credential, &flight.question.usage);
-        match leases::charge(worker, served, &asked, 1, now) {
-            Ok(charged) => {
-                flight.charged = charged;
-                flight.may_pay = Some(1);
-                true
-            }
-            Err(_) => false,
-        }
+        let charged = leases::charge(worker, served, &asked, flight.pays, now);
+        // Refusing is for `strict`, which asks for nobody else.
+        flight.charged = charged.unwrap_or_default();
     }
 
     /// Sends the call of a flight again.
@@ -152,5 +120,16 @@ impl FilterFlow {
             });
         }
         resumptions
+    }
+}
+
+impl Flight {
+    /// Whether a call for several was denied, so that one for a single request is to follow.
+    pub(super) fn asks_for_less(&mut self, reply: &Reply) -> bool {
+        let is_denied = self.pays > 1 && matches!(reply, Reply::Exceeded(_));
+        if is_denied {
+            self.may_pay = Some(1);
+        }
+        is_denied
     }
 }
