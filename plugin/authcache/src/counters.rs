@@ -72,10 +72,10 @@ pub enum Counter {
     LeaseRefused,
     /// Changes of a slot that were given up because others were faster.
     LeaseConflicts,
-    /// Calls that pay for several requests near a limit.
-    Prepays,
+    /// Calls near a limit that pay for all requests that wait for them.
+    CalloutsJoint,
     /// Requests that such a call was made for and that had no call of their own.
-    Prepaid,
+    JointAdmitted,
     /// Readings that showed a counter above its limit.
     Overshoots,
     /// Units by which they did.
@@ -127,8 +127,8 @@ impl Counter {
         Self::LeaseAcquired,
         Self::LeaseRefused,
         Self::LeaseConflicts,
-        Self::Prepays,
-        Self::Prepaid,
+        Self::CalloutsJoint,
+        Self::JointAdmitted,
         Self::Overshoots,
         Self::OvershootUnits,
         Self::UsageBuried,
@@ -187,8 +187,8 @@ impl Counter {
             Self::LeaseAcquired => "tollgate_lease_acquired",
             Self::LeaseRefused => "tollgate_lease_refused",
             Self::LeaseConflicts => "tollgate_lease_conflicts",
-            Self::Prepays => "tollgate_prepays",
-            Self::Prepaid => "tollgate_prepaid",
+            Self::CalloutsJoint => "tollgate_callouts_joint",
+            Self::JointAdmitted => "tollgate_joint_admitted",
             Self::Overshoots => "tollgate_overshoots",
             Self::OvershootUnits => "tollgate_overshoot_units",
             Self::UsageBuried => "tollgate_usage_buried",

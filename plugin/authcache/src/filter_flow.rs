@@ -13,9 +13,9 @@ mod answers;
 mod cached;
 mod direct;
 mod flights;
+mod joint;
 mod leases;
 mod outage;
-mod prepaid;
 mod unique;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -92,7 +92,7 @@ pub struct Resumption {
 }
 
 /// What a request asks the backend, kept until the answer comes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     service: usize,
     credential: Credential,
@@ -384,33 +384,19 @@ impl FilterFlow {
             self.waiting.insert(stream, flight);
             return Ok(());
         }
-        let may_pay = match why {
-            Why::Red { times } => Some(times),
-            _ => None,
-        };
-        let waiter = match may_pay {
-            None => waiter,
-            Some(_) => match self.flights.join_prepaid(waiter, now) {
-                Err(waiter) => waiter,
-                Ok(flight) => {
-                    self.waiting.insert(stream, flight);
-                    return Ok(());
-                }
-            },
-        };
-        // What pays for all who wait is noted when it is known how many they are.
-        let charged = if self.settings.cache.mode.leases() && may_pay.is_none() {
-            let credential = waiter.question.credential.as_ref();
-            let asked = Asked::of(served, &credential, &waiter.question.usage);
-            leases::charge(worker, served, &asked, 1, now)?
+        let flight = if let Why::Red { times } = why {
+            let hash = asked.hash;
+            self.flights.board_joint(hash, times, waiter, now)
         } else {
-            Charged::default()
+            let charged = if self.settings.cache.mode.leases() {
+                leases::charge(worker, served, &asked, 1, now)?
+            } else {
+                Charged::default()
+            };
+            let flight = self.flights.board(None, waiter, now);
+            self.flights.charge(flight, charged);
+            flight
         };
-        if may_pay.is_some() {
-            worker.counters.one(Counter::Prepays);
-        }
-        let flight = self.flights.board(None, waiter, now);
-        self.flights.pay(flight, may_pay, charged);
         self.waiting.insert(stream, flight);
         Ok(())
     }

@@ -343,11 +343,11 @@ fn several_gateways_stay_within_the_limit_in_strict_and_near_it_in_balanced() {
             "{mode}: {admitted} {:?}",
             worlds[1].backend.calls
         );
-        let prepays: u64 = worlds
+        let calls: u64 = worlds
             .iter()
-            .map(|world| world.count(Counter::Prepays))
+            .map(|world| world.count(Counter::CalloutsJoint))
             .sum();
-        assert_eq!(prepays > 0, mode == "balanced", "{mode}: {prepays}");
+        assert_eq!(calls > 0, mode == "balanced", "{mode}: {calls}");
     }
 }
 
@@ -360,15 +360,15 @@ fn near_a_limit_of_several_gateways_calls_pay_for_those_who_wait() {
     for _ in 0..3_000 {
         world.send(0, "/hits?user_key=ada");
         world.run(3);
-        if world.count(Counter::Prepaid) >= 100 {
+        if world.count(Counter::JointAdmitted) >= 100 {
             break;
         }
     }
-    let prepays = world.count(Counter::Prepays);
-    let prepaid = world.count(Counter::Prepaid);
-    assert!(prepaid >= 100, "{prepaid} by {prepays}");
+    let calls = world.count(Counter::CalloutsJoint);
+    let joint = world.count(Counter::JointAdmitted);
+    assert!(joint >= 100, "{joint} by {calls}");
     // A hundred milliseconds are 33 requests, an eighth of the part of what is left is more.
-    assert!(prepaid > prepays * 10, "{prepaid} by {prepays}");
+    assert!(joint > calls * 10, "{joint} by {calls}");
     world.drain(100_000);
     assert_eq!(world.backend.counted("ada", "hits"), world.admitted());
 }
@@ -380,7 +380,7 @@ fn near_a_limit_of_several_gateways_a_clock_that_is_set_back_keeps_nobody_waitin
     let settings = settings(r#"{"mode":"balanced","gateways":2}"#);
     let mut world = World::new(&settings, 1, backend(&[("hits", Period::Day, 4_000)], 50));
     let mut sent = 0;
-    while world.count(Counter::Prepaid) < 100 {
+    while world.count(Counter::JointAdmitted) < 100 {
         assert!(sent < 3_000, "nobody ever waited for a call that pays");
         world.send(0, "/hits?user_key=ada");
         world.run(3);
@@ -388,8 +388,8 @@ fn near_a_limit_of_several_gateways_a_clock_that_is_set_back_keeps_nobody_waitin
     }
     world.run(500);
     world.set_back(30_000);
-    let before = world.count(Counter::Prepays);
-    while world.count(Counter::Prepays) < before + 3 {
+    let before = world.count(Counter::CalloutsJoint);
+    while world.count(Counter::CalloutsJoint) < before + 3 {
         let sent = world.now;
         assert_eq!(world.ask(0, "/hits?user_key=ada"), Fate::Admitted);
         let waited_ms = world.now.ms_since(sent);

@@ -387,7 +387,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "the charge of a call is taken back although it may have counted",
         runs: ONE_GATEWAY,
         edits: &[Edit {
-            file: "filter_flow/prepaid.rs",
+            file: "filter_flow/joint.rs",
             original: "            Reply::Failed => outcome.may_have_counted(),",
             planted: "            Reply::Failed => !PLANTED && outcome.may_have_counted(),",
         }],
@@ -397,9 +397,9 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "a call pays for as many requests as it may, though fewer wait for it",
         runs: BALANCED,
         edits: &[Edit {
-            file: "filter_flow/prepaid.rs",
-            original: "        flight.pays = flight.waiting().min(most);",
-            planted: "        flight.pays = if PLANTED { most } else { flight.waiting().min(most) };",
+            file: "filter_flow/joint.rs",
+            original: "        flight.pays = flight.waiting().min(joint.most);",
+            planted: "        flight.pays = if PLANTED { joint.most } else { flight.waiting().min(joint.most) };",
         }],
     },
     Fault {

@@ -34,8 +34,8 @@ pub(super) struct Flight {
     pub(super) started: UnixMillis,
     /// Whether the other workers wait for the answer too.
     pub(super) claimed: bool,
-    /// How many requests the call may pay for, where it is one that may pay for several.
-    pub(super) may_pay: Option<u64>,
+    /// What it may pay for, where it is a call for several requests.
+    pub(super) joint: Option<Joint>,
     /// How many it pays for.
     pub(super) pays: u64,
     /// What the call uses, noted in the slot.
@@ -58,12 +58,22 @@ enum Pause {
     Released(bool),
 }
 
+/// A call that pays for all requests like its first that wait for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joint {
+    /// For how many at most.
+    pub(super) most: u64,
+    hash: u64,
+}
+
 /// All calls that requests wait for.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
     flights: BTreeMap<FlightId, Flight>,
     /// The flights that more requests of an application may join.
     shared: HashTable<Shared>,
+    /// The flights that more requests like their first may join, by the hash of the application.
+    joint: HashTable<(u64, FlightId)>,
     to_send: VecDeque<FlightId>,
     next: u64,
     /// Charges of calls that were never made.
@@ -131,41 +141,44 @@ impl Flights {
         std::mem::take(&mut self.unused)
     }
 
-    /// Lets a request wait for a call that may pay for others like it, if one is there. One that is made
-    /// already does not pay for it: who joined it is decided anew with its answer. One that was held
-    /// long enough, or that is to pay for all it may, is held no more.
-    pub(super) fn join_prepaid(
+    /// Lets a request wait for the joint call of those like it, or for a new one that pays for `most` of
+    /// them. One that is made already does not pay for it: who joined it is decided anew with its
+    /// answer. One that was held long enough, or that is to pay for all it may, is held no more.
+    pub(super) fn board_joint(
         &mut self,
+        hash: u64,
+        most: u64,
         waiter: Waiter,
         now: UnixMillis,
-    ) -> Result<FlightId, Waiter> {
-        let like = |flight: &&mut Flight| {
-            flight.may_pay.is_some()
-                && flight.question.service == waiter.question.service
-                && flight.question.credential == waiter.question.credential
-                && flight.question.usage == waiter.question.usage
-        };
-        let mut flights = self.flights.iter_mut();
-        match flights.find(|(_, flight)| like(flight)) {
-            Some((id, flight)) => {
-                flight.others.push(waiter);
-                if let Some(Pause::Held(until, is_mine)) = flight.pause
-                    && (now >= until || flight.is_full())
-                {
-                    flight.pause = Some(Pause::Released(is_mine));
-                    self.to_send.push_back(*id);
-                }
-                Ok(*id)
+    ) -> FlightId {
+        let found = self.joint.find(hash, |(_, id)| {
+            let flight = self.flights.get(id);
+            flight.is_some_and(|flight| flight.question == waiter.question)
+        });
+        let found = found.map(|(_, id)| *id);
+        if let Some(id) = found
+            && let Some(flight) = self.flights.get_mut(&id)
+        {
+            flight.others.push(waiter);
+            if let Some(Pause::Held(until, is_mine)) = flight.pause
+                && (now >= until || flight.is_full())
+            {
+                flight.pause = Some(Pause::Released(is_mine));
+                self.to_send.push_back(id);
             }
-            None => Err(waiter),
+            return id;
         }
+        let id = self.start(None, waiter, now);
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.joint = Some(Joint { most, hash });
+        }
+        self.list_joint(hash, id);
+        id
     }
 
-    /// The call of the flight is of its own usage, which is noted as `charged`, or will be when it is
-    /// known how many of those that it `may_pay` for wait.
-    pub(super) fn pay(&mut self, id: FlightId, may_pay: Option<u64>, charged: Charged) {
+    /// What the call of the flight uses is noted in the slot.
+    pub(super) fn charge(&mut self, id: FlightId, charged: Charged) {
         if let Some(flight) = self.flights.get_mut(&id) {
-            flight.may_pay = may_pay;
             flight.charged = charged;
         }
     }
@@ -174,6 +187,9 @@ impl Flights {
     pub(super) fn resend(&mut self, flight: Flight) -> FlightId {
         let id = FlightId(self.next);
         self.next += 1;
+        if let Some(joint) = flight.joint {
+            self.list_joint(joint.hash, id);
+        }
         self.flights.insert(id, flight);
         self.to_send.push_back(id);
         id
@@ -262,6 +278,13 @@ impl Flights {
         {
             entry.remove();
         }
+        if let Some(joint) = flight.joint
+            && let Ok(entry) = self
+                .joint
+                .find_entry(joint.hash, |(_, listed)| *listed == id)
+        {
+            entry.remove();
+        }
         Some(flight)
     }
 
@@ -299,6 +322,11 @@ impl Flights {
         expired
     }
 
+    fn list_joint(&mut self, hash: u64, id: FlightId) {
+        self.joint
+            .insert_unique(hash, (hash, id), |(hash, _)| *hash);
+    }
+
     fn find_shared(&self, (hash, application): &(u64, CacheKey)) -> Option<FlightId> {
         self.shared
             .find(*hash, |shared| {
@@ -332,7 +360,7 @@ impl Flights {
                 others: Vec::new(),
                 started: now,
                 claimed: false,
-                may_pay: None,
+                joint: None,
                 pays: 1,
                 charged: Charged::default(),
                 is_stranger: false,
@@ -358,7 +386,7 @@ impl Flight {
 
     /// Whether as many wait for it as it may pay for.
     pub(super) fn is_full(&self) -> bool {
-        self.may_pay.is_none_or(|most| self.waiting() >= most)
+        self.joint.is_none_or(|joint| self.waiting() >= joint.most)
     }
 
     /// Lets the next in line ask its own question, because the first one left before it was sent.

@@ -28,12 +28,12 @@ const EMPTY_MS: u64 = 100;
 /// A record whose reading is younger has had its slot installed just now; if there is none, another
 /// call would not bring it.
 const FRESH_MS: u64 = 1_000;
-/// A call for several requests takes at most this part of what a gateway may hope for.
-const PREPAID_PARTS: u64 = 8;
+/// A joint call takes at most this part of what a gateway may hope for.
+const JOINT_PARTS: u64 = 8;
 /// So far apart are two calls of a worker that may pay for several, unless enough wait for the next.
 pub(super) const PAY_MS: u64 = 100;
-/// Most requests that one call pays for.
-const MAX_PREPAID: u64 = 1_000;
+/// Most requests that a joint call pays for.
+const MAX_JOINT: u64 = 1_000;
 
 /// Usage of a call that counts by itself, noted in the slot before the call.
 #[derive(Clone, Debug, Default)]
@@ -181,8 +181,8 @@ fn lease(
         }
         Ok(Leasing::Closed { shut, times }) => {
             worker.counters.one(Counter::LeaseRefused);
-            let may_prepay = policy.mode == Mode::Balanced && !service.terms.is_alone();
-            if may_prepay && times > 0 {
+            let may_join = policy.mode == Mode::Balanced && !service.terms.is_alone();
+            if may_join && times > 0 {
                 return Err(Why::Red { times });
             }
             let told = denial(record.plan.max(shut.place), &shut, service, now);
@@ -245,27 +245,27 @@ fn closed(
     let times = if is_reached {
         0
     } else {
-        prepaid_times(slot, demands, service)
+        joint_times(slot, demands, service)
     };
     Leasing::Closed { shut, times }
 }
 
 /// How many requests like this one a single call may pay for; 0 when what this gateway knows of
 /// leaves no room for one.
-fn prepaid_times(slot: &Slot, demands: &[Demand], service: &ServedService) -> u64 {
-    let parts = PREPAID_PARTS.saturating_mul(u64::from(service.terms.gateways));
+fn joint_times(slot: &Slot, demands: &[Demand], service: &ServedService) -> u64 {
+    let parts = JOINT_PARTS.saturating_mul(u64::from(service.terms.gateways));
     let fits = |limit: &SlotLimit, amount: u64| {
         if limit.left() < amount {
             return 0;
         }
         let part = limit.left() / parts.max(1);
-        part.checked_div(amount).unwrap_or(MAX_PREPAID).max(1)
+        part.checked_div(amount).unwrap_or(MAX_JOINT).max(1)
     };
     let times = demands.iter().filter_map(|demand| {
         let limit = slot.limits.get(demand.limit)?;
         Some(fits(limit, demand.amount))
     });
-    times.min().unwrap_or(1).min(MAX_PREPAID)
+    times.min().unwrap_or(1).min(MAX_JOINT)
 }
 
 fn denial(max: u64, shut: &Shut, service: &ServedService, now: UnixMillis) -> Denial {

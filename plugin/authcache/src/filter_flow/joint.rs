@@ -1,4 +1,4 @@
-//! Calls that count by themselves while leases are kept.
+//! Joint calls, and what calls that count by themselves are charged while leases are kept.
 //!
 //! Owns what becomes of their charges and of what they paid for. Must not know slots.
 //!
@@ -67,10 +67,11 @@ impl FilterFlow {
         let Some(flight) = self.flights.get_mut(id) else {
             return;
         };
-        let Some(most) = flight.may_pay else {
+        let Some(joint) = flight.joint else {
             return;
         };
-        flight.pays = flight.waiting().min(most);
+        worker.counters.one(Counter::CalloutsJoint);
+        flight.pays = flight.waiting().min(joint.most);
         let Some(served) = self.services.get(flight.question.service) else {
             return;
         };
@@ -105,13 +106,13 @@ impl FilterFlow {
         waiters: &mut Vec<Waiter>,
     ) -> Vec<Resumption> {
         let mut resumptions = Vec::new();
-        if flight.may_pay.is_none() || !matches!(reply, Reply::Allowed(_)) {
+        if flight.joint.is_none() || !matches!(reply, Reply::Allowed(_)) {
             return resumptions;
         }
         let first = u64::from(flight.first.is_some());
         let paid = usize::try_from(flight.pays.saturating_sub(first)).unwrap_or(usize::MAX);
         for waiter in waiters.drain(..paid.min(waiters.len())) {
-            worker.counters.one(Counter::Prepaid);
+            worker.counters.one(Counter::JointAdmitted);
             self.waiting.remove(&waiter.stream);
             let resolution = self.admit(worker);
             resumptions.push(Resumption {
@@ -127,8 +128,8 @@ impl Flight {
     /// Whether a call for several was denied, so that one for a single request is to follow.
     pub(super) fn asks_for_less(&mut self, reply: &Reply) -> bool {
         let is_denied = self.pays > 1 && matches!(reply, Reply::Exceeded(_));
-        if is_denied {
-            self.may_pay = Some(1);
+        if let Some(joint) = self.joint.as_mut().filter(|_| is_denied) {
+            joint.most = 1;
         }
         is_denied
     }
