@@ -8,8 +8,8 @@ use crate::draw::picture::Picture;
 use crate::draw::text::Weight;
 use crate::facts::Facts;
 use crate::format::{count, rate};
-use crate::story;
 use crate::table::Table;
+use crate::{setup, story};
 
 mod counts;
 mod cpu;
@@ -134,6 +134,9 @@ fn meta(facts: &Facts) -> String {
     parts.extend(story::common_backend_delay(facts).map(|delay| format!("backend delay {delay}")));
     if record.completion == results::record::Completion::Partial {
         parts.push("ended early".to_owned());
+    }
+    if let Some(shard) = setup::shard(record) {
+        parts.push(setup::part_of_load(shard));
     }
     if !record.validity.valid {
         parts.push("NOT VALID: see the report for the reasons".to_owned());

@@ -6,14 +6,14 @@
 //! Two runs get differences and no verdict: they differ by what else the machine did. A duet has a
 //! verdict, which was reached where it was measured and is only shown here.
 
-use results::record::RunRecord;
+use results::record::{Completion, RunRecord};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::chart::{Chart, shift};
 use crate::facts::Facts;
 use crate::format::change;
-use crate::setup::Item;
+use crate::setup::{self, Item};
 use crate::summary;
 use crate::table::Table;
 
@@ -146,7 +146,7 @@ fn cautions(first: &Facts, second: &Facts) -> Vec<String> {
     let (a, b) = (&first.record, &second.record);
     let mut found = Vec::new();
     for facts in [first, second] {
-        let verdict = crate::setup::verdict(facts);
+        let verdict = setup::verdict(facts);
         let (id, kind) = (&facts.record.id, verdict.kind);
         found.extend(
             verdict
@@ -154,9 +154,21 @@ fn cautions(first: &Facts, second: &Facts) -> Vec<String> {
                 .iter()
                 .map(|it| format!("{id} is {kind}: {it}")),
         );
-        if verdict.kind == "partial" {
+        if facts.record.completion == Completion::Partial {
             found.push(format!("{id} was ended early"));
         }
+        if let Some(shard) = setup::shard(&facts.record) {
+            let part = setup::part_of_load(shard);
+            found.push(format!("{id} sent only a part of its load, {part}"));
+        }
+    }
+    let merged = |record: &RunRecord| record.merged_from.as_ref().map_or(1, Vec::len);
+    if merged(a) != merged(b) {
+        found.push(format!(
+            "they add up what different numbers of generators sent, {} and {}",
+            merged(a),
+            merged(b)
+        ));
     }
     if a.machine.fingerprint != b.machine.fingerprint {
         found.push(format!(
@@ -201,12 +213,21 @@ fn setup(first: &RunRecord, second: &RunRecord) -> Vec<Item> {
         let value = if a == b { a } else { format!("{a}; then {b}") };
         Item { name, value }
     };
-    vec![
+    let load = |record: &RunRecord| {
+        let shard = setup::shard(record);
+        shard.map_or_else(|| "the whole of it".to_owned(), setup::part_of_load)
+    };
+    let is_shared = [first, second]
+        .into_iter()
+        .any(|it| setup::shard(it).is_some());
+    let mut items = vec![
         both("Run", |record| record.id.clone()),
         both("Commit", |record| record.commit.clone()),
         both("Started", |record| record.started_at.clone()),
         both("Machine class", |record| record.machine.fingerprint.clone()),
         both("Seed", |record| record.seed.to_string()),
         both("Repeat with", |record| record.command.clone()),
-    ]
+    ];
+    items.extend(is_shared.then(|| both("Part of the load", load)));
+    items
 }

@@ -62,9 +62,10 @@ const PUBLISH_HELP: &str = "A part is called by its experiment (runs), `quota`, 
     reports publish results/runs/2031-05-04-headline-0123abc --version v0.1 \\\n    \
     --quota quota.json --scale scale.json --duet hit-path.json \\\n    \
     --command 'scale=cargo run --release -p authcache --example scale -- --json scale.json'\n\n\
-    A run that is not valid or was ended early is refused, and so are files with failed requests or late \
-    starts. --although-not-valid NAME=REASON publishes one all the same; its pages and the list of versions \
-    say so, with the reason.";
+    A run that is not valid, was ended early or is one shard of a load is refused, and so are files with \
+    failed requests or late starts. --although-not-valid NAME=REASON publishes one all the same; its pages and \
+    the list of versions say so, with the reason. Nothing publishes a run whose files are not as they were \
+    written.";
 
 #[derive(Args)]
 struct PublishArgs {

@@ -2,6 +2,7 @@
 //!
 //! Owns what each says on its page. Must not know where its files lie or how a page looks.
 
+mod judged;
 mod kind;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use results::record::RunRecord;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use self::judged::{ALARMED, BROKEN, judged};
 pub use self::kind::Kind;
 use crate::around::Around;
 use crate::chart::{self, Chart};
@@ -151,18 +153,9 @@ impl Content {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Run(facts) => setup::verdict(facts),
-            Self::Quota(quota) => judged(quota.doubts(), quota.broken()),
-            Self::Scale(_) => judged(Vec::new(), Vec::new()),
-            Self::Duet(duets, _) => {
-                let reasons = duets.iter().flat_map(|duet| {
-                    let sides = format!("{} against {}", duet.candidate.name, duet.base.name);
-                    let no_reason = (!duet.validity.valid && duet.validity.reasons.is_empty())
-                        .then(|| "not valid".to_owned());
-                    let reasons = duet.validity.reasons.iter().cloned().chain(no_reason);
-                    reasons.map(move |reason| format!("{sides}: {reason}"))
-                });
-                judged(reasons.collect(), Vec::new())
-            }
+            Self::Quota(quota) => judged(quota.doubts(), quota.broken(), BROKEN),
+            Self::Scale(_) => judged(Vec::new(), Vec::new(), BROKEN),
+            Self::Duet(duets, _) => judged(duets::doubts(duets), duets::alarms(duets), ALARMED),
         }
     }
 
@@ -182,7 +175,8 @@ impl Content {
         matches!(self, Self::Run(_)) || self.circumstances().is_some()
     }
 
-    fn circumstances(&self) -> Option<Circumstances> {
+    /// How figures that come from no run were made, if their file says so.
+    pub fn circumstances(&self) -> Option<Circumstances> {
         match self {
             Self::Quota(quota) => quota.circumstances.clone(),
             Self::Scale(scaling) => scaling.circumstances.clone(),
@@ -211,6 +205,7 @@ impl Content {
         let kind = self.kind();
         let (tables, mut setup) = match self {
             Self::Duet(duets, entries) => {
+                // Its cautions are the reasons of the verdict.
                 let found = duets::comparison(duets);
                 let goals = suite::table(entries, duets);
                 (goals.into_iter().chain(found.tables).collect(), found.setup)
@@ -284,19 +279,5 @@ impl Content {
             Some(command) => format!("{}{command}", checkout.unwrap_or_default()),
             None => format!("# The command was not recorded. The usual one:\n{usual}"),
         }
-    }
-}
-
-/// A verdict over figures that are no run; findings are listed and do not make them invalid.
-fn judged(doubts: Vec<String>, findings: Vec<String>) -> Verdict {
-    let (kind, text) = match (doubts.is_empty(), findings.is_empty()) {
-        (false, _) => ("invalid", "Not valid: these figures may not be quoted."),
-        (true, false) => ("partial", "Measured, and not everything is as promised."),
-        (true, true) => ("valid", "Nothing was found against these figures."),
-    };
-    Verdict {
-        kind,
-        text: text.to_owned(),
-        reasons: [doubts, findings].concat(),
     }
 }

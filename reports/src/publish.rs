@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use results::digest;
 use results::record::FileDigest;
-use results::run::RECORD_FILE;
+use results::run::{LoadError, RECORD_FILE, Run};
+use results::verify::verify;
 use thiserror::Error;
 
 use crate::part::{self, Content, Kind, PartError};
@@ -47,6 +48,14 @@ pub enum PublishError {
         "nothing was given to publish: expected a run, or --quota, --scale or --duet with a file"
     )]
     Nothing,
+    /// A run that is not what was written: no words of the publisher mend a file.
+    #[error("run {run} is not as it was written and cannot be published: {faults}")]
+    Unsound {
+        /// Id of the run.
+        run: String,
+        /// What is wrong with its files.
+        faults: String,
+    },
     /// The figures may not be quoted.
     #[error(
         "{name} ({what}) may not be published: {reasons}; to publish it all the same, with its page \
@@ -122,6 +131,7 @@ pub fn publish(edition: &Edition, published: &Path) -> Result<PathBuf, PublishEr
     let candidates = candidates(&edition.results)?;
     check_names(edition, &candidates)?;
     for candidate in &candidates {
+        check_files(candidate)?;
         check(candidate, edition)?;
     }
 
@@ -232,13 +242,30 @@ fn said(about: &[(String, String)], name: &str) -> Option<String> {
     found.map(|(_, words)| words.clone())
 }
 
-/// Whether figures may not be published without a word. A broken promise is a finding and may.
+/// Whether figures may not be published without a word, as those of a run that is not valid, was ended
+/// early or is one shard of a load. A broken promise is a finding and may, and so may an alarm.
 fn is_doubtful(content: &Content) -> bool {
     match (content.kind(), content.verdict().kind) {
         (_, "valid") => false,
         (Kind::Run, _) | (_, "invalid") => true,
         _ => false,
     }
+}
+
+/// The files of a run are those that were written, and its figures are theirs.
+fn check_files(candidate: &Candidate) -> Result<(), PublishError> {
+    let Content::Run(facts) = &candidate.content else {
+        return Ok(());
+    };
+    let wrong = verify(&candidate.path).wrong;
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let faults = wrong.iter().map(|it| format!("`{}` {}", it.file, it.what));
+    Err(PublishError::Unsound {
+        run: facts.record.id.clone(),
+        faults: faults.collect::<Vec<_>>().join("; "),
+    })
 }
 
 fn check(candidate: &Candidate, edition: &Edition) -> Result<(), PublishError> {
@@ -270,12 +297,14 @@ fn freeze(candidate: &Candidate, edition: &Edition, version: &Path) -> Result<En
                 true => candidate.path.clone(),
                 false => candidate.path.with_file_name(""),
             };
-            let files = facts.record.scenarios.iter().map(|it| &it.files);
-            let names = files.flat_map(|it| [it.hlog.clone(), it.series.clone()]);
-            let names = std::iter::once(RECORD_FILE.to_owned()).chain(names);
-            names
-                .map(|name| (folder.join(&name), format!("{RUN}/{name}")))
-                .collect()
+            let record = facts.record.clone();
+            let run = Run { record, folder };
+            let files = run.record.scenarios.iter().map(|it| &it.files);
+            let names = files.flat_map(|it| [it.hlog.as_str(), it.series.as_str()]);
+            std::iter::once(RECORD_FILE)
+                .chain(names)
+                .map(|name| Ok((run.file(name)?, format!("{RUN}/{name}"))))
+                .collect::<Result<_, LoadError>>()?
         }
         Content::Quota(_) => vec![(candidate.path.clone(), "quota.json".to_owned())],
         Content::Scale(_) => vec![(candidate.path.clone(), "scale.json".to_owned())],

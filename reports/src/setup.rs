@@ -2,12 +2,12 @@
 //!
 //! Owns the wording of circumstances. Must not know figures.
 
-use results::record::{Completion, RunRecord};
+use results::record::{Completion, RunRecord, Shard};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::facts::Facts;
-use crate::format::{bytes, count, number};
+use crate::format::{bytes, count, list, number};
 use crate::story;
 
 /// A name and what is to be said of it.
@@ -23,8 +23,11 @@ pub struct Item {
 pub fn items(facts: &Facts) -> Vec<Item> {
     let record = &facts.record;
     let machine = &record.machine;
-    let mut items = vec![
-        ("Run", record.id.clone()),
+    let mut items = vec![("Run", record.id.clone())];
+    items.extend(shard(record).map(|it| ("Shard", part_of_load(it))));
+    let merged = record.merged_from.as_deref();
+    items.extend(merged.map(|runs| ("Merged from", list(runs))));
+    items.extend([
         (
             "Started",
             format!(
@@ -53,7 +56,7 @@ pub fn items(facts: &Facts) -> Vec<Item> {
         ("Load generator", record.loadgen_version.clone()),
         ("Profile", profile(&record.profile)),
         ("Seed", record.seed.to_string()),
-    ];
+    ]);
     items.extend(
         backend_delays(facts)
             .into_iter()
@@ -63,6 +66,17 @@ pub fn items(facts: &Facts) -> Vec<Item> {
         .into_iter()
         .map(|(name, value)| Item { name, value })
         .collect()
+}
+
+/// Which shard of a load a run is; `None` if it is all of it.
+pub(crate) fn shard(record: &RunRecord) -> Option<Shard> {
+    record.shard.filter(|shard| shard.of > 1)
+}
+
+/// The shard in words.
+pub(crate) fn part_of_load(shard: Shard) -> String {
+    let Shard { index, of } = shard;
+    format!("shard {index} of {of}, counted from 0")
 }
 
 fn commit(record: &RunRecord) -> String {
@@ -130,6 +144,8 @@ fn backend_delays(facts: &Facts) -> Vec<String> {
 pub struct Verdict {
     /// `valid`, `partial` or `invalid`.
     pub kind: &'static str,
+    /// The verdict in a word or two, for lists: `valid`, `not valid`, or why figures are partial.
+    pub mark: &'static str,
     /// The verdict in a sentence.
     pub text: String,
     /// What speaks against the run.
@@ -143,20 +159,38 @@ pub fn verdict(facts: &Facts) -> Verdict {
     let disagreements = facts.disagreements();
     let valid = record.validity.valid && disagreements.is_empty();
     reasons.extend(disagreements);
-    let (kind, text) = match (valid, record.completion) {
-        (false, _) => ("invalid", "Not valid: these figures may not be quoted."),
-        (true, Completion::Partial) => (
-            "partial",
-            "Partial: the run was ended early. Figures are valid for what was measured.",
+    let (kind, mark, mut text) = match (valid, record.completion, shard(record)) {
+        (false, ..) => (
+            "invalid",
+            "not valid",
+            "Not valid: these figures may not be quoted.".to_owned(),
         ),
-        (true, Completion::Complete) => ("valid", "Valid: nothing was found against this run."),
+        (true, Completion::Partial, _) => (
+            "partial",
+            "ended early",
+            "Partial: the run was ended early. Figures are valid for what was measured.".to_owned(),
+        ),
+        (true, Completion::Complete, Some(it)) => (
+            "partial",
+            "one shard",
+            format!(
+                "Part of a load: this run sent {}. Rates and counts are of that part; the run that is merged \
+                 from all shards has the whole load.",
+                part_of_load(it)
+            ),
+        ),
+        (true, Completion::Complete, None) => (
+            "valid",
+            "valid",
+            "Valid: nothing was found against this run.".to_owned(),
+        ),
     };
-    let mut text = text.to_owned();
     if !valid && record.completion == Completion::Partial {
         text.push_str(" The run was also ended early.");
     }
     Verdict {
         kind,
+        mark,
         text,
         reasons,
     }

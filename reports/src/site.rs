@@ -188,13 +188,15 @@ fn copy(from: &Path, to: &Path) -> Result<(), RenderError> {
     Ok(())
 }
 
-/// The run that a version's trend is drawn from: its first that was compared with others.
+/// The run that a version's figures and trend are taken from: its first that may be quoted and was
+/// compared with others. What may not be quoted stands where its verdict stands beside it.
 pub(crate) fn told_run<'a>(version: &'a Version, experiment: Option<&str>) -> Option<&'a Facts> {
     version.parts.iter().find_map(|part| match &part.content {
         Content::Run(facts) => {
             let is_wanted = experiment.is_none_or(|name| facts.record.experiment == name);
             let is_told = crate::story::cast(facts).is_some();
-            (is_wanted && is_told).then_some(facts.as_ref())
+            let is_valid = crate::setup::verdict(facts).kind == "valid";
+            (is_wanted && is_told && is_valid).then_some(facts.as_ref())
         }
         _ => None,
     })

@@ -198,17 +198,6 @@ impl Version {
         })
     }
 
-    /// A figure of each of its runs, each once.
-    pub fn of_runs(&self, value: impl Fn(&RunRecord) -> Option<String>) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        for value in self.runs().filter_map(value) {
-            if !found.contains(&value) {
-                found.push(value);
-            }
-        }
-        found
-    }
-
     /// What is known of a part from outside of its file.
     pub fn told<'a>(&'a self, part: &'a Part) -> Told<'a> {
         Told {

@@ -9,14 +9,16 @@ use serde::Serialize;
 
 use crate::around::{Around, Link};
 use crate::chart::Chart;
-use crate::circumstances::{of_artefact, of_machine};
-use crate::format::list;
 use crate::page::{Figure, PageError, figure_named};
 use crate::prose;
 use crate::render::{RenderError, create, write, write_charts};
 use crate::setup::{Item, Verdict};
 use crate::templates;
 use crate::version::{Part, Version};
+
+mod origins;
+
+pub use self::origins::commits;
 
 /// A part as the page of its version shows it.
 #[derive(Serialize)]
@@ -138,52 +140,10 @@ fn fill(
         date: version.date(),
         commits: commits(version),
         parts,
-        setup: setup(version),
+        setup: origins::items(version),
         caveats,
     };
     Ok(templates::fill(name, values)?)
-}
-
-/// The commits that its runs were measured at.
-pub fn commits(version: &Version) -> String {
-    let commits = version.of_runs(|run| Some(run.commit.clone()));
-    match commits.is_empty() {
-        true => "not recorded".to_owned(),
-        false => list(&commits),
-    }
-}
-
-/// What its runs were measured with.
-fn setup(version: &Version) -> Vec<Item> {
-    let all = |name, found: Vec<String>| {
-        (!found.is_empty()).then(|| Item {
-            name,
-            value: found.join("; "),
-        })
-    };
-    let items = [
-        all("Commit", version.of_runs(|run| Some(run.commit.clone()))),
-        all(
-            "Machine",
-            version.of_runs(|run| Some(of_machine(&run.machine))),
-        ),
-        all(
-            "Machine class",
-            version.of_runs(|run| Some(run.machine.fingerprint.clone())),
-        ),
-        all(
-            "Envoy",
-            version.of_runs(|run| {
-                let envoy = run.envoy.as_ref()?;
-                Some(format!("{}, sha256 {}", envoy.version, envoy.sha256))
-            }),
-        ),
-        all(
-            "Wasm artefact",
-            version.of_runs(|run| Some(of_artefact(run.artefact.as_ref()?))),
-        ),
-    ];
-    items.into_iter().flatten().collect()
 }
 
 /// The list of versions for a repository, newest first.
@@ -195,15 +155,15 @@ pub fn list_of(versions: &[Version]) -> String {
     for version in versions {
         let parts = version.parts.iter().map(|part| {
             let (name, title) = (&part.entry.name, part.content.title());
-            let mark = match part.content.verdict().kind {
-                "invalid" => "**not valid:** ",
-                _ => "",
+            let mark = match part.content.verdict().mark {
+                "valid" => String::new(),
+                mark => format!("**{mark}:** "),
             };
-            let title = title.replace('|', "\\|").replace('\n', " ");
-            format!(
-                "[{name}]({}/{name}/report.md): {mark}{title}",
-                version.name()
-            )
+            let although = part.entry.although_not_valid.as_ref();
+            let although = although.map(|why| format!(" (published all the same: {why})"));
+            let said = format!("{mark}{title}{}", although.unwrap_or_default());
+            let said = said.replace('|', "\\|").replace('\n', " ");
+            format!("[{name}]({}/{name}/report.md): {said}", version.name())
         });
         text.push_str(&format!(
             "| [{0}]({0}/README.md) | {1} | {2} | {3} |\n",

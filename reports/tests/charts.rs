@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use reports::chart::{self, Chart, noise, shift, strip};
 use reports::compare::{self, duets as of_duets, page};
-use reports::draw::picture::Picture;
+use reports::draw::ink::Ink;
+use reports::draw::picture::{Mark, Picture};
 use reports::draw::svg::{self, Naming};
 use reports::duet::{self, Duet, DuetError};
 use reports::facts::Facts;
 use reports::paired::verdict::Verdict;
+use results::histogram;
 
 const FIRST: &str = "2031-05-04-headline-0123abc";
 const SECOND: &str = "2031-06-07-headline-89abcde";
@@ -161,6 +163,65 @@ fn the_map_of_a_long_run_counts_every_request() {
         .map(|row| row[4].replace(',', "").parse::<u64>().expect("a number"))
         .sum();
     assert_eq!(counted, 150 * 60);
+}
+
+#[test]
+fn a_run_of_few_samples_is_not_said_to_have_rare_quantiles() {
+    let mut facts = facts(FIRST);
+    for scenario in &mut facts.scenarios {
+        let mut few = histogram::empty();
+        (1..=100).for_each(|number| histogram::record(&mut few, number * 10));
+        (scenario.corrected, scenario.service) = (few.clone(), few);
+    }
+    let charts = chart::all(&facts);
+    let chart = charts.iter().find(|it| it.id == "percentiles");
+    let alt = &chart.expect("half of the samples are known").alt;
+    assert!(
+        alt.contains("50\u{a0}% within") && alt.ends_with(")."),
+        "{alt}"
+    );
+    assert!(!alt.contains("99"), "{alt}");
+}
+
+#[test]
+fn a_logarithmic_axis_of_changes_is_named_as_one() {
+    let is_named = |times: u64| {
+        let mut after = facts(FIRST);
+        for scenario in &mut after.scenarios {
+            let mut longer = histogram::empty();
+            for step in scenario.corrected.iter_recorded() {
+                let value = step.value_iterated_to() * times;
+                longer
+                    .record_n(value, step.count_at_value())
+                    .expect("the histogram grows");
+            }
+            scenario.corrected = longer;
+        }
+        let chart = shift::chart(&facts(FIRST), &after).expect("both runs have samples");
+        check_labels(&chart.narrow, "shift narrow");
+        let mut labels = chart.narrow.labels();
+        labels.any(|it| it.text.ends_with("run, log scale"))
+    };
+    assert_eq!((is_named(2), is_named(4)), (false, true));
+}
+
+#[test]
+fn the_band_of_the_noise_card_is_the_margin_that_was_judged_by() {
+    let mut duets = duets();
+    duets[0].figures.margins.cpu = 0.1;
+    let chart = noise::chart(&duets).expect("there is a control");
+    let height = |wanted: Ink| {
+        let mut bands = chart.wide.marks.iter().filter_map(|mark| match mark {
+            Mark::Rect { area, ink, .. } if *ink == wanted => Some(area.bottom - area.top),
+            _ => None,
+        });
+        f64::from(bands.next().expect("there is such a band"))
+    };
+    let control = duets[0].control.as_ref().expect("there is a control");
+    let interval = control.cpu_ratio.high - control.cpu_ratio.low;
+    let expected = (1.1 - 1.0 / 1.1) / interval;
+    let found = height(Ink::Shade) / height(Ink::Series(0));
+    assert!((found / expected - 1.0).abs() < 0.1, "{found}, {expected}");
 }
 
 #[test]

@@ -7,30 +7,12 @@ use std::path::{Path, PathBuf};
 use reports::part::Kind;
 use reports::publish::{Edition, PublishError, USUAL_CAVEATS, publish};
 use reports::version::{Version, VersionError};
+use results::record::{Completion, RunRecord, Shard};
 use serde_json::{Value, json};
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
+use crate::support::{STEP, changed_run, files, fixture, folder};
 
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).expect("the folder is there") {
-            let path = entry.expect("the entry is readable").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(folder).expect("it is inside").to_owned();
-                found.insert(name, fs::read(&path).expect("the file is readable"));
-            }
-        }
-    }
-    found
-}
+mod support;
 
 /// A version of results of the fixtures' folder.
 fn edition(version: &str, results: &[(Kind, &str)]) -> Edition {
@@ -44,11 +26,14 @@ fn edition(version: &str, results: &[(Kind, &str)]) -> Edition {
     }
 }
 
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("the system has a temporary folder")
+/// A version of one run.
+fn of_run(run: &Path) -> Edition {
+    Edition {
+        version: "v0.1".into(),
+        results: vec![(Kind::Run, run.to_owned())],
+        ..Edition::default()
+    }
 }
-
-const STEP: &str = "2031-05-05-step-0123abc";
 
 #[test]
 fn a_version_holds_results_of_every_kind_and_their_pages() {
@@ -219,29 +204,13 @@ fn what_is_published_stays() {
     assert!(matches!(error, VersionError::Changed { .. }), "{error}");
 }
 
-/// A copy of the run with its record changed.
-fn changed_run(folder: &Path, from: &str, to: &str) -> PathBuf {
-    let run = folder.join("run");
-    fs::create_dir(&run).expect("the folder is writable");
-    for (name, bytes) in files(&fixture(STEP)) {
-        fs::write(run.join(name), bytes).expect("the folder is writable");
-    }
-    let text = fs::read_to_string(run.join("run.json")).expect("it was just written");
-    assert!(text.contains(from), "{from}");
-    fs::write(run.join("run.json"), text.replacen(from, to, 1)).expect("it is writable");
-    run
-}
-
 #[test]
 fn a_run_that_may_not_be_quoted_is_refused_with_its_reasons() {
     #[track_caller]
-    fn check(from: &str, to: &str, reason: &str) {
+    fn check(change: impl FnOnce(&mut RunRecord), reason: &str) {
         let folder = folder();
-        let edition = Edition {
-            version: "v0.1".into(),
-            results: vec![(Kind::Run, changed_run(folder.path(), from, to))],
-            ..Edition::default()
-        };
+        let run = changed_run(folder.path(), STEP, change);
+        let edition = of_run(&run);
         let published = folder.path().join("published");
         let error = publish(&edition, &published).expect_err("the run is not valid");
         assert!(
@@ -250,21 +219,25 @@ fn a_run_that_may_not_be_quoted_is_refused_with_its_reasons() {
         );
         assert!(!published.exists());
     }
-    check("\"valid\": true", "\"valid\": false", "may not be quoted");
-    check("\"complete\"", "\"partial\"", "ended early");
+    check(|record| record.validity.valid = false, "may not be quoted");
+    check(
+        |record| record.completion = Completion::Partial,
+        "ended early",
+    );
+    let shard = Shard { index: 1, of: 2 };
+    check(
+        |record| record.shard = Some(shard),
+        "sent shard 1 of 2, counted from 0",
+    );
 }
 
 #[test]
 fn a_run_that_is_not_valid_is_published_only_with_a_reason_that_every_page_states() {
     let folder = folder();
     let reason = "the machine was shared; counts stand";
-    let run = changed_run(folder.path(), "\"valid\": true", "\"valid\": false");
-    let mut edition = Edition {
-        version: "v0.1".into(),
-        results: vec![(Kind::Run, run)],
-        although: vec![("step".into(), reason.into())],
-        ..Edition::default()
-    };
+    let run = changed_run(folder.path(), STEP, |record| record.validity.valid = false);
+    let mut edition = of_run(&run);
+    edition.although = vec![("step".into(), reason.into())];
     let published = folder.path().join("published");
     publish(&edition, &published).expect("a reason was given");
     for name in [
@@ -280,7 +253,9 @@ fn a_run_that_is_not_valid_is_published_only_with_a_reason_that_every_page_state
         );
     }
     let list = fs::read_to_string(published.join("README.md")).expect("it is there");
-    assert!(list.contains("**not valid:**"), "{list}");
+    for part in ["**not valid:** Half", reason] {
+        assert!(list.contains(part), "`{part}` is missing in {list}");
+    }
     // Words about what is not there, or needs none, are a mistake.
     for (name, problem) in [("strp", "no such part"), ("scale", "nothing was found")] {
         edition.version = "v0.2".into();

@@ -73,7 +73,9 @@ Example:
   cargo run -p results -- merge part0 part1 --out results/runs
 
 The runs have to agree in experiment, commit, artefact, Envoy, machine, profile, seed and scenarios;
-the message names the field in which they do not. They count as having run side by side.")]
+the message names the field in which they do not. They have to have sent side by side: runs that did
+not overlap, or did not end within a few seconds of each other, are refused. Generators that get the same
+--start-at do.")]
 pub struct MergeArgs {
     /// Folder, run.json or id of each run.
     #[arg(required = true, value_name = "RUN")]

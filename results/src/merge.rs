@@ -1,9 +1,9 @@
 //! Several runs of one load as one run, for example the shards that several generators sent.
 //!
 //! Owns the order of the steps and what a merged record says about its origin. Samples are added,
-//! never averaged, so that the result is that of one recorder that saw all requests. Runs count as
-//! having run side by side: counts, rates, processor time and memory of the same second add up.
-//! Must not know how a run was measured.
+//! never averaged, so that the result is that of one recorder that saw all requests. Runs have to have
+//! run side by side: counts, rates, processor time and memory of the same second add up. Must not know
+//! how a run was measured.
 
 use std::path::Path;
 
@@ -18,6 +18,7 @@ use crate::run_folder::{RunFolder, RunFolderError};
 mod agreement;
 mod figures;
 mod files;
+mod times;
 
 pub use self::agreement::Disagreement;
 
@@ -78,10 +79,16 @@ pub fn merge(runs: &[Run], out: &Path) -> Result<Run, MergeError> {
     let mut runs: Vec<&Run> = runs.iter().collect();
     runs.sort_by_cached_key(|run| (started(run), run.record.id.clone()));
     agreement::check(&runs)?;
-    let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
+    times::check(&runs)?;
+    let Some(first) = runs.first() else {
         return Err(Disagreement::TooFew { found: 0 }.into());
     };
     let id = id(first, &runs);
+    // The same runs give the same id: merged once more, they would be there twice.
+    let path = out.join(&id);
+    if path.exists() {
+        return Err(RunFolderError::Exists { path }.into());
+    }
     let folder = RunFolder::create(out, &id)?;
     let scenarios = first
         .record
@@ -91,7 +98,7 @@ pub fn merge(runs: &[Run], out: &Path) -> Result<Run, MergeError> {
         .collect::<Result<_, _>>()?;
     let record = RunRecord {
         id,
-        duration_s: duration_s(&runs, first, last),
+        duration_s: duration_s(&runs, first),
         completion: Completion::Complete,
         command: command(&runs),
         validity: validity(&runs),
@@ -118,15 +125,14 @@ fn id(first: &Run, runs: &[&Run]) -> String {
     format!("{date}-{experiment}-merged{merged}-{}", record.commit)
 }
 
-/// From the first start to the last end that is known.
-fn duration_s(runs: &[&Run], first: &Run, last: &Run) -> f64 {
-    let longest = runs.iter().map(|run| run.record.duration_s);
-    let longest = longest.fold(0.0, f64::max);
-    match (started(first), started(last)) {
-        (Some(from), Some(to)) => longest
-            .max((to - from).total(jiff::Unit::Second).unwrap_or(0.0) + last.record.duration_s),
-        _ => longest,
-    }
+/// From the first start to the last end.
+fn duration_s(runs: &[&Run], first: &Run) -> f64 {
+    let ends = runs.iter().map(|run| {
+        let starts = started(first).zip(started(run));
+        let later = starts.map_or(0.0, |(from, to)| to.duration_since(from).as_secs_f64());
+        later + run.record.duration_s
+    });
+    ends.fold(0.0, f64::max)
 }
 
 fn command(runs: &[&Run]) -> String {

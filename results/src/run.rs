@@ -1,8 +1,9 @@
 //! Reading a run back.
 //!
-//! Owns the check of the schema version and of the names of the files beside `run.json`. Must not
-//! know what the figures are for.
+//! Owns the check of the schema version, of the names of the files beside `run.json` and of those of
+//! the scenarios. Must not know what the figures are for.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -84,6 +85,14 @@ pub enum LoadError {
         /// The name as it stands there.
         name: String,
     },
+    /// Scenarios are told apart by name: the files of the first would be read for both.
+    #[error("`{path}` has two scenarios `{scenario}`")]
+    RepeatedScenario {
+        /// The record.
+        path: PathBuf,
+        /// The name.
+        scenario: String,
+    },
     /// The run has no scenario of that name.
     #[error("run `{run}` has no scenario `{scenario}`")]
     NoSuchScenario {
@@ -127,6 +136,13 @@ pub fn load(path: &Path) -> Result<Run, LoadError> {
     };
     let text = fs::read_to_string(&file).map_err(|source| io_error(&file, source))?;
     let record = parse(&text, &file)?;
+    if let Some(scenario) = repeated(&record) {
+        let scenario = scenario.to_owned();
+        return Err(LoadError::RepeatedScenario {
+            path: file,
+            scenario,
+        });
+    }
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
     Ok(Run { record, folder })
 }
@@ -222,6 +238,13 @@ impl Run {
             name: name.to_owned(),
         })
     }
+}
+
+/// The first name that more than one scenario has.
+fn repeated(record: &RunRecord) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    let mut names = record.scenarios.iter().map(|it| it.name.as_str());
+    names.find(|name| !seen.insert(*name))
 }
 
 fn io_error(path: &Path, source: io::Error) -> LoadError {

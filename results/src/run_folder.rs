@@ -1,7 +1,7 @@
 //! Writing a run: everything or nothing.
 //!
-//! Owns the names of the files of a run, the hidden folder a run is written into and the rename
-//! that makes it appear. Must not know what is measured.
+//! Owns the names of the files of a run, the hidden folder a run is written into, the rename that
+//! makes it appear, and the name it gets where another run has its own. Must not know what is measured.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -78,29 +78,26 @@ pub enum RunFolderError {
 #[derive(Debug)]
 pub struct RunFolder {
     id: String,
-    target: PathBuf,
+    parent: PathBuf,
     hidden: TempDir,
     /// Held open and locked as long as the run is being written; ends with the process.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Starts a run of that id below `parent`, which is created if it is missing.
+    /// Starts a run of that id below `parent`, which is created if it is missing. Several may have
+    /// one id: see [`RunFolder::commit`].
     ///
     /// Removes what killed processes left unfinished there.
     pub fn create(parent: &Path, id: &str) -> Result<Self, RunFolderError> {
         check_name(id)?;
         fs::create_dir_all(parent).map_err(|source| io_error(parent, source))?;
-        let target = parent.join(id);
-        if target.exists() {
-            return Err(RunFolderError::Exists { path: target });
-        }
         sweep(parent, SystemTime::now());
         let hidden = hidden_folder(parent).map_err(|source| io_error(parent, source))?;
         let lock = lock(hidden.path()).map_err(|source| io_error(hidden.path(), source))?;
         Ok(Self {
             id: id.to_owned(),
-            target,
+            parent: parent.to_owned(),
             hidden,
             _lock: lock,
         })
@@ -136,26 +133,46 @@ impl RunFolder {
             .map_err(|source| RunFolderError::Io { path, source })
     }
 
-    /// Writes the record, with the digests of every file, and makes the run appear under its id.
+    /// Writes the record, with the digests of every file, and makes the run appear under its id, or
+    /// under that with a number behind it if another run has the name: what was measured is not given
+    /// up for a name. The record that comes back states the id that the run got.
     pub fn commit(self, mut record: RunRecord) -> Result<Run, RunFolderError> {
         self.check(&record)?;
         record.files = Some(self.digests()?);
-        let json = self.path().join(RECORD_FILE);
-        let text = digest::seal(&mut record)?;
-        File::create_new(&json)
-            .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
-            .map_err(|source| io_error(&json, source))?;
-        sync(self.path()).map_err(|source| io_error(self.path(), source))?;
-        if self.target.exists() {
-            return Err(RunFolderError::Exists { path: self.target });
-        }
-        fs::rename(self.path(), &self.target).map_err(|source| io_error(&self.target, source))?;
+        let mut number = 1;
+        let target = loop {
+            let target = self.parent.join(&record.id);
+            if !is_taken(&target) && self.appear(&mut record, &target)? {
+                break target;
+            }
+            number += 1;
+            record.id = format!("{}-{number}", self.id);
+        };
         // The hidden name is gone; keeping the handle from removing it is all that is left to do.
         let _ = self.hidden.keep();
         Ok(Run {
             record,
-            folder: self.target,
+            folder: target,
         })
+    }
+
+    /// Writes the record and renames the folder; `false` if the name was taken in between.
+    fn appear(&self, record: &mut RunRecord, target: &Path) -> Result<bool, RunFolderError> {
+        let json = self.path().join(RECORD_FILE);
+        let text = digest::seal(record)?;
+        File::create_new(&json)
+            .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
+            .map_err(|source| io_error(&json, source))?;
+        sync(self.path()).map_err(|source| io_error(self.path(), source))?;
+        match fs::rename(self.path(), target) {
+            Ok(()) => Ok(true),
+            // The system replaces no folder that has something in it, as every run has.
+            Err(_) if is_taken(target) => {
+                fs::remove_file(&json).map_err(|source| io_error(&json, source))?;
+                Ok(false)
+            }
+            Err(source) => Err(io_error(target, source)),
+        }
     }
 
     /// Every file that is there, by name.
@@ -206,6 +223,11 @@ fn check_name(name: &str) -> Result<(), RunFolderError> {
     Err(RunFolderError::Name {
         name: name.to_owned(),
     })
+}
+
+/// Whether there is anything of that name, be it a link that leads nowhere.
+fn is_taken(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 fn hidden_folder(parent: &Path) -> io::Result<TempDir> {
@@ -313,13 +335,5 @@ mod tests {
         check("a/b", false);
         check("a b", false);
         check(&"x".repeat(101), false);
-    }
-
-    #[test]
-    fn an_id_that_is_taken_is_refused() {
-        let parent = parent();
-        fs::create_dir(parent.path().join("r1")).expect("the name is free");
-        let error = RunFolder::create(parent.path(), "r1").expect_err("the id is taken");
-        assert!(matches!(error, RunFolderError::Exists { .. }));
     }
 }

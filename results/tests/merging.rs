@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use results::hlog::Tag;
-use results::merge::merge;
+use results::merge::{MergeError, merge};
 use results::record::{Completion, RunRecord, Shard};
 use results::run::Run;
+use results::run_folder::RunFolderError;
 use results::verify::verify;
 
 use crate::support::{LENGTH_S, Sample, folder, some, write};
@@ -205,4 +206,81 @@ fn shards_have_to_make_a_whole() {
         "run `r1` states shard 2 of 2: `shard.index` has to be below `shard.of`",
     );
     check(&[(0, 1)], "merging needs at least 2 runs, 1 given");
+}
+
+#[test]
+fn only_runs_that_sent_side_by_side_are_merged() {
+    /// Runs whose load takes 4 s, by when they began and how long they took; `parts` of the message, none
+    /// if they are merged.
+    #[track_caller]
+    fn check(times: [(&str, f64); 2], is_shared: bool, parts: &[&str]) {
+        let folder = folder();
+        let runs = times.iter().zip(0..);
+        let runs = runs.map(|((started_at, duration_s), index)| {
+            write(folder.path(), &format!("r{index}"), &some(), |record| {
+                record.started_at = (*started_at).to_owned();
+                record.duration_s = *duration_s;
+                record.shard = is_shared.then_some(Shard { index, of: 2 });
+            })
+        });
+        let runs: Vec<Run> = runs.collect();
+        let merged = merge(&runs, &folder.path().join("out"));
+        let message = merged.err().map(|error| error.to_string());
+        assert_eq!(message.is_some(), !parts.is_empty(), "{message:?}");
+        let message = message.unwrap_or_default();
+        for part in parts {
+            assert!(message.contains(part), "`{part}` is missing in {message}");
+        }
+    }
+    let first = ("2031-05-04T10:20:00Z", 42.5);
+    let later = ("2031-05-04T10:30:00Z", 42.5);
+    let parts = [
+        "`r0` (2031-05-04T10:20:00Z to 2031-05-04T10:20:42.5Z)",
+        "`r1` (2031-05-04T10:30:00Z to 2031-05-04T10:30:42.5Z)",
+        "within 5.2 s",
+        "--start-at",
+    ];
+    check([first, later], true, &parts);
+    check([first, later], false, &parts);
+    // Who waits for the start begins earlier, and ends with the others.
+    let waited = ("2031-05-04T10:20:00Z", 60.0);
+    check([waited, ("2031-05-04T10:20:50Z", 11.0)], true, &[]);
+    check([waited, ("2031-05-04T10:20:00Z", 10.0)], true, &parts[3..]);
+    // Ends of short loads are never far apart.
+    let short = ("2031-05-04T10:20:00Z", 4.5);
+    check([short, ("2031-05-04T10:20:01Z", 4.5)], true, &[]);
+    check([short, ("2031-05-04T10:20:03Z", 4.5)], true, &parts[3..]);
+    check([short, ("2031-05-04T10:20:04.6Z", 4.5)], true, &parts[3..]);
+    check(
+        [first, ("noon", 42.5)],
+        true,
+        &["`started_at` of run `r1` is `noon`"],
+    );
+}
+
+#[test]
+fn a_merged_run_lasts_from_the_first_start_to_the_last_end() {
+    let folder = folder();
+    let times = [(0, 30.0), (1, 30.0), (2, 27.5)];
+    let runs = times.map(|(second, duration_s)| {
+        write(folder.path(), &format!("r{second}"), &some(), |record| {
+            record.started_at = format!("2031-05-04T10:20:0{second}Z");
+            record.duration_s = duration_s;
+        })
+    });
+    let merged = merge(&runs, folder.path()).expect("runs of one load");
+    assert_eq!(merged.record.started_at, "2031-05-04T10:20:00Z");
+    assert_eq!(merged.record.duration_s, 31.0);
+}
+
+#[test]
+fn the_same_runs_are_not_merged_twice_into_one_folder() {
+    let folder = folder();
+    let runs = ["a", "b"].map(|id| write(folder.path(), id, &some(), |_| {}));
+    merge(&runs, folder.path()).expect("runs of one load");
+    let error = merge(&runs, folder.path()).expect_err("the merged run is there");
+    assert!(
+        matches!(error, MergeError::Folder(RunFolderError::Exists { .. })),
+        "{error}"
+    );
 }

@@ -148,6 +148,26 @@ fn a_commit_that_fails_leaves_nothing() {
 }
 
 #[test]
+fn runs_of_one_id_are_all_kept_each_under_a_name_of_its_own() {
+    let parent = tempfile::tempdir().expect("the system has a temporary folder");
+    let begun = [(); 2].map(|()| {
+        let folder = RunFolder::create(parent.path(), "r1").expect("nothing is in the way yet");
+        write_scenario(&folder, "cache");
+        folder
+    });
+    fs::create_dir(parent.path().join("r1-2")).expect("the name is free");
+    for (folder, id) in begun.into_iter().zip(["r1", "r1-3"]) {
+        let run = folder.commit(record("r1")).expect("there is a free name");
+        assert_eq!(run.record.id, id);
+        assert_eq!(run.folder, parent.path().join(id));
+        let read = load(&run.folder).expect("the run was just written");
+        assert_eq!(read.record, run.record);
+    }
+    let entries = fs::read_dir(parent.path()).expect("the parent is there");
+    assert_eq!(entries.count(), 3);
+}
+
+#[test]
 fn a_record_of_version_1_is_read_in_its_early_and_its_frozen_form() {
     let early = load_text(V1).expect("version 1 stays readable").record;
     assert_eq!(early.completion, Completion::Complete);
@@ -201,6 +221,16 @@ fn a_bad_record_is_an_error_that_names_the_place() {
         },
         "bad value at `machine`: missing field `cpus`",
     );
+}
+
+#[test]
+fn two_scenarios_of_one_name_are_refused() {
+    let text = v1_with(|record| {
+        let twice = record["scenarios"][0].clone();
+        let scenarios = record["scenarios"].as_array_mut().expect("a list");
+        scenarios.push(twice);
+    });
+    assert_eq!(message(&text), "has two scenarios `cache`");
 }
 
 #[test]

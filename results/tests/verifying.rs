@@ -32,6 +32,16 @@ fn a_run_as_it_was_written_is_sound_and_fully_checked() {
 }
 
 #[test]
+fn a_run_whose_name_was_taken_is_sound_under_another() {
+    let folder = folder();
+    for id in ["r1", "r1-2", "r1-3"] {
+        let run = write(folder.path(), "r1", &some(), |_| {});
+        assert_eq!(run.record.id, id);
+        assert_eq!(verify(&run.folder), Verdict::default());
+    }
+}
+
+#[test]
 fn a_flipped_bit_is_found_in_each_file_wherever_it_is() {
     let folder = folder();
     let run = write(folder.path(), "r1", &some(), |_| {});

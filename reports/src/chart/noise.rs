@@ -10,7 +10,6 @@ use crate::draw::text::Weight;
 use crate::draw::ticks::{self, Tick};
 use crate::duet::{Duet, Figures};
 use crate::format::{change, count, number};
-use crate::paired::verdict::CPU_MARGIN;
 use crate::table::Table;
 
 const HEIGHT: i32 = 280;
@@ -22,6 +21,13 @@ struct Card<'a> {
     duet: &'a Duet,
     control: &'a Figures,
     pairs: Vec<f64>,
+}
+
+impl Card<'_> {
+    /// The difference that mattered, as a share.
+    fn margin(&self) -> f64 {
+        self.duet.figures.margins.cpu
+    }
 }
 
 /// The noise card of the comparisons that had a control.
@@ -101,12 +107,12 @@ fn table(cards: &[Card<'_>]) -> Table {
 }
 
 /// As far from no change as most pairs are, and at least as far as the margin.
-fn reach(pairs: &[f64]) -> f64 {
-    let mut distances: Vec<f64> = pairs.iter().map(|ratio| (ratio - 1.0).abs()).collect();
+fn reach(card: &Card<'_>) -> f64 {
+    let mut distances: Vec<f64> = card.pairs.iter().map(|ratio| (ratio - 1.0).abs()).collect();
     distances.sort_by(f64::total_cmp);
     let most = (distances.len() as f64 * SHOWN) as usize;
     let most = distances.get(most.min(distances.len().saturating_sub(1)));
-    most.copied().unwrap_or(0.0).max(CPU_MARGIN) * 1.25
+    most.copied().unwrap_or(0.0).max(card.margin()) * 1.25
 }
 
 fn draw(canvas: &mut Canvas, card: &Card<'_>) {
@@ -114,7 +120,7 @@ fn draw(canvas: &mut Canvas, card: &Card<'_>) {
     canvas.paragraph(&card.duet.base.name, em, Weight::Strong, Ink::Text);
     canvas.paragraph(&told(card), small, Weight::Regular, Ink::Muted);
     canvas.top += em * 2;
-    let reach = reach(&card.pairs);
+    let (reach, margin) = (reach(card), card.margin());
     let (low, high) = (1.0 - reach, 1.0 + reach);
     let rows = ticks::around(1.0, low, high, 5, change);
     let labels = rows.iter().map(|tick| tick.label.as_str());
@@ -134,11 +140,7 @@ fn draw(canvas: &mut Canvas, card: &Card<'_>) {
         bottom: values.at(low),
         ..plot
     };
-    canvas.rect(
-        band(1.0 / (1.0 + CPU_MARGIN), 1.0 + CPU_MARGIN),
-        Ink::Shade,
-        1.0,
-    );
+    canvas.rect(band(1.0 / (1.0 + margin), 1.0 + margin), Ink::Shade, 1.0);
     axes::rows(canvas, plot, values, rows);
     let ratio = card.control.cpu_ratio;
     canvas.rect(band(ratio.low, ratio.high), Ink::Series(0), 0.25);

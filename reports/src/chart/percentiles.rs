@@ -42,15 +42,16 @@ pub(super) fn chart(facts: &Facts) -> Option<Chart> {
     } else {
         "How slow are the slowest requests?".to_owned()
     };
+    let half = format!("{} within {}", percent(0.5), list(&each(0.5)));
+    // A short run has too few samples for more.
+    let told = match found.is_empty() {
+        true => half,
+        false => format!("{half}; {} within {found}", percent(telling)),
+    };
     let words = Words {
         id: "percentiles",
         title,
-        alt: format!(
-            "Latency by quantile on an axis of nines, log scale. {} within {}; {} within {found}.",
-            percent(0.5),
-            list(&each(0.5)),
-            percent(telling),
-        ),
+        alt: format!("Latency by quantile on an axis of nines, log scale. {told}."),
         note: "Each step to the right is one more nine. Solid: from the intended send time, so waiting \
                behind a slow answer counts. Dashed: from the actual send time. A line ends where fewer \
                than ten samples remain beyond it."

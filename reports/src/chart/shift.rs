@@ -189,8 +189,12 @@ fn scale(shown: &[Both<'_>]) -> (Scale, Vec<Tick>) {
 
 fn draw(canvas: &mut Canvas, shown: &[Both<'_>]) {
     let (em, small, (thick, ..)) = (canvas.em(), canvas.small(), canvas.strokes());
+    let (changes, rows) = scale(shown);
     canvas.text(
-        "change of latency from the first to the second run",
+        match changes {
+            Scale::Log { .. } => "change of latency from the first to the second run, log scale",
+            _ => "change of latency from the first to the second run",
+        },
         (canvas.inset(), canvas.top + em),
         Anchor::Start,
         small,
@@ -203,7 +207,6 @@ fn draw(canvas: &mut Canvas, shown: &[Both<'_>]) {
             .iter()
             .map(|both| (both.before.name(), both.before.ink)),
     );
-    let (changes, rows) = scale(shown);
     let labels = rows.iter().map(|tick| tick.label.as_str());
     let plot = Area {
         left: canvas.inset() + axes::widest(canvas, labels) + small / 2,

@@ -8,33 +8,22 @@ use serde_json::{Value, json};
 use super::Comparison;
 use crate::chart::{noise, strip};
 use crate::duet::Duet;
-use crate::format::{change, count, number};
+use crate::format::{change, count, number, percent};
 use crate::setup::Item;
 use crate::table::Table;
 
 /// What `loadgen duet` compared.
 pub fn comparison(duets: &[Duet]) -> Comparison {
-    let mut cautions: Vec<String> = Vec::new();
-    for duet in duets {
-        let reasons = duet.validity.reasons.iter();
-        cautions.extend(reasons.map(|it| format!("{} is not valid: {it}", duet.candidate.name)));
-        if duet.advisory {
-            let name = &duet.base.name;
-            cautions.push(format!(
-                "{name} differed from itself: the verdict is advisory"
-            ));
-        }
-    }
     let charts = [strip::chart(duets), noise::chart(duets)];
     Comparison {
         kind: "duet",
         title: strip::title(duets),
         statement: "Both sides were measured in turns, in the same minutes. A difference is stated only \
-                    if it is significant, larger than the margin, and the same in every block; \
-                    \"cannot tell\" is a result, and the smallest visible effect says what the run could \
-                    have seen."
+                    if it is significant and the whole interval, which contains how blocks differ, is beyond \
+                    the margin; \"cannot tell\" is a result, and the smallest visible effect says what the \
+                    run could have seen."
             .to_owned(),
-        cautions,
+        cautions: [doubts(duets), alarms(duets)].concat(),
         tables: duets.iter().map(table).collect(),
         charts: charts.into_iter().flatten().collect(),
         setup: duets.first().map(setup).unwrap_or_default(),
@@ -43,6 +32,35 @@ pub fn comparison(duets: &[Duet]) -> Comparison {
             "comparisons": duets.iter().map(json_of).collect::<Vec<_>>(),
         }),
     }
+}
+
+/// Why figures may not be used, as sentences.
+pub fn doubts(duets: &[Duet]) -> Vec<String> {
+    let mut found = Vec::new();
+    for duet in duets {
+        let (sides, validity) = (sides(duet), &duet.validity);
+        let reasons = validity.reasons.iter();
+        found.extend(reasons.map(|it| format!("{sides} is not valid: {it}")));
+        if !validity.valid && validity.reasons.is_empty() {
+            found.push(format!("{sides} is not valid"));
+        }
+    }
+    found
+}
+
+/// Where a control alarmed, as sentences: the verdict is no more than a hint there.
+pub fn alarms(duets: &[Duet]) -> Vec<String> {
+    let alarmed = duets.iter().filter(|duet| duet.advisory);
+    alarmed
+        .map(|duet| {
+            let (sides, base) = (sides(duet), &duet.base.name);
+            format!("{sides}: {base} differed from itself, so the verdict is advisory")
+        })
+        .collect()
+}
+
+fn sides(duet: &Duet) -> String {
+    format!("{} against {}", duet.candidate.name, duet.base.name)
 }
 
 fn table(duet: &Duet) -> Table {
@@ -55,8 +73,7 @@ fn table(duet: &Duet) -> Table {
         "95 % interval",
         "Verdict",
     ];
-    let name = format!("{} against {}", candidate.name, base.name);
-    let mut shown = Table::new(name, 1, &head);
+    let mut shown = Table::new(sides(duet), 1, &head);
     let interval = |ratio: crate::paired::Ratio| {
         [
             change(ratio.estimate),
@@ -154,16 +171,16 @@ fn setup(duet: &Duet) -> Vec<Item> {
 
 /// How often it was looked at, and what ended it.
 fn looks(duet: &Duet) -> String {
-    let made = duet.looks.len();
-    match (duet.looks_planned, duet.pairs_planned, duet.stopped_early) {
-        (Some(planned), Some(pairs), true) => {
+    let last = duet.looks.last().filter(|_| duet.stopped_early);
+    match (duet.looks_planned, last) {
+        (Some(planned), Some(last)) => {
             format!(
-                "over after {made} of {planned}, of {} planned pairs",
-                count(pairs)
+                "{planned} planned, over after {} of the run",
+                percent(last.share)
             )
         }
-        (Some(planned), ..) => format!("{planned}, to the end"),
-        (None, ..) => "one, at the end".to_owned(),
+        (Some(planned), None) => format!("{planned}, to the end"),
+        (None, _) => "one, at the end".to_owned(),
     }
 }
 

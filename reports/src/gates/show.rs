@@ -5,7 +5,7 @@
 use super::{Decision, Gate, Gates, Outcome};
 use crate::chart::Chart;
 use crate::chart::strip::{self, Strip};
-use crate::format::{change, number};
+use crate::format::{change, number, percent};
 use crate::paired::Ratio;
 use crate::paired::verdict::Verdict;
 
@@ -68,16 +68,17 @@ pub fn markdown(gates: &Gates) -> String {
     }
     text.push_str(
         "\nMeasurements are made in turns, in the same minutes. A difference is stated only if it is \
-         significant, larger than the margin and the same in every block; \"cannot tell\" is a result, and \
-         the smallest visible effect says what the run would have seen in nine of ten tries.\n\n</details>\n",
+         significant and the whole interval, which contains how blocks differ, is beyond the margin; \"cannot \
+         tell\" is a result, and the smallest visible effect says what the run would have seen in nine of ten \
+         tries.\n\n</details>\n",
     );
     text
 }
 
 fn looks(duet: &crate::duet::Duet) -> String {
-    match (duet.stopped_early, duet.looks_planned) {
-        (true, Some(planned)) => format!(" · over after {} of {planned} looks", duet.looks.len()),
-        _ => String::new(),
+    match duet.looks.last().filter(|_| duet.stopped_early) {
+        Some(last) => format!(" · over after {} of the run", percent(last.share)),
+        None => String::new(),
     }
 }
 

@@ -53,8 +53,8 @@ impl Kind {
             Self::Duet => &[
                 "Both sides are loaded in turns of 100 ms on the same machine in the same minutes, so a busy \
                      neighbour falls on both alike.",
-                "A difference is stated only if it is significant, larger than the margin and the same in \
-                     every block. \"Cannot tell\" is a result.",
+                "A difference is stated only if it is significant and the whole interval, which contains \
+                     how blocks differ, is beyond the margin. \"Cannot tell\" is a result.",
                 "The load is a closed loop that keeps both Envoys equally busy. It compares processor time; \
                      it says nothing about latency under a given rate.",
                 "Ratios belong to this machine in that hour: neighbours that use the processor's caches \

@@ -27,7 +27,10 @@ struct Line<'a> {
     href: String,
     kind: &'static str,
     title: String,
-    verdict: &'static str,
+    /// The verdict in a word.
+    mark: &'static str,
+    /// Why it was published although it is not valid.
+    although: Option<&'a str>,
 }
 
 /// A version.
@@ -88,7 +91,8 @@ fn card(version: &Version) -> Card<'_> {
         href: format!("{}/{}/index.html", version.name(), part.entry.name),
         kind: part.entry.kind.name(),
         title: part.content.title(),
-        verdict: part.content.verdict().kind,
+        mark: part.content.verdict().mark,
+        although: part.entry.although_not_valid.as_deref(),
     });
     Card {
         name: version.name(),
@@ -142,11 +146,7 @@ fn row(recorded: &Recorded) -> Row<'_> {
         experiment: &record.experiment,
         started: record.started_at.get(..16).unwrap_or(&record.started_at),
         commit: &record.commit,
-        verdict: match setup::verdict(&recorded.facts).kind {
-            "valid" => "valid",
-            "partial" => "ended early",
-            _ => "not valid",
-        },
+        verdict: setup::verdict(&recorded.facts).mark,
         finding: story::headline(&recorded.facts).first,
     }
 }

@@ -66,6 +66,32 @@ pub enum Disagreement {
         /// Number it states.
         of: u32,
     },
+    /// A run that does not say when it began.
+    #[error(
+        "`started_at` of run `{run}` is `{found}`, which is not a time: nothing tells whether it ran beside the others"
+    )]
+    NoTime {
+        /// Id of the run.
+        run: String,
+        /// What it states.
+        found: String,
+    },
+    /// Runs whose rates never were offered at the same time.
+    #[error(
+        "runs `{first}` ({a}) and `{second}` ({b}) did not send side by side: runs of one load have to overlap and to end within {within_s:.1} s of each other, as those do that get the same `--start-at`"
+    )]
+    NotSideBySide {
+        /// Id of a run.
+        first: String,
+        /// From when until when it ran.
+        a: String,
+        /// Id of another run.
+        second: String,
+        /// From when until when that ran.
+        b: String,
+        /// How far apart their ends may be, in seconds.
+        within_s: f64,
+    },
     /// A shard is not there.
     #[error("shard {index} of {of} is missing")]
     MissingShard {
