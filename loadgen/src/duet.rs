@@ -183,7 +183,7 @@ impl Session<'_> {
             .zip(ProcessorTimes::now())
             .map(|(before, after)| after.stolen_since(before));
         let judged = artefacts.last().cloned().flatten();
-        let circumstances = begun.end(self.command.clone(), envoy.clone(), judged);
+        let circumstances = begun.end(self.command.clone(), Some(envoy.clone()), judged);
         match Duet::new(&plan, circumstances, &artefacts, found, stolen) {
             Some(duet) => Ok(Some(duet)),
             None => Err(DuetError::Figures),

@@ -46,8 +46,6 @@ pub struct Experiment {
     pub scenarios: Vec<Scenario>,
     /// Processes or containers.
     pub runtime: RuntimeKind,
-    /// Envoy's workers, instead of what the scenario says.
-    pub envoy_workers: Option<u32>,
     /// The executable that offers the lab's servers as subcommands.
     pub server_exe: PathBuf,
 }
@@ -220,7 +218,7 @@ impl Bench<'_> {
         LaunchOptions {
             scenario: self.scenario.clone(),
             runtime: self.experiment.runtime,
-            workers: self.experiment.envoy_workers,
+            workers: None,
             artefact: self.artefact.clone(),
             envoy: self.envoy.clone(),
             plugin_config: None,

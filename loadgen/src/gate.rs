@@ -8,6 +8,7 @@ mod counts;
 pub mod file;
 pub mod measure;
 mod measured;
+pub mod proof;
 pub mod prove;
 mod written;
 
@@ -27,6 +28,15 @@ pub enum GateError {
     /// What was to be compared.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// A file without what was asked for.
+    #[error("`{}` has no gate of the tier that was asked for", .0.display())]
+    NoGate(std::path::PathBuf),
+    /// A file with nothing to compare.
+    #[error(
+        "every gate of `{}` that was asked for would compare a build with itself; expected --base-wasm FILE, the \
+         module of before", .0.display()
+    )]
+    Idle(std::path::PathBuf),
     /// A comparison.
     #[error(transparent)]
     Duet(#[from] DuetError),

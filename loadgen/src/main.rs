@@ -41,10 +41,7 @@ fn main() -> ExitCode {
             // A closed pipe, as `| head` leaves, is no reason to fail.
             let _ = message.print();
             // clap would say 2, which here means that figures are not valid.
-            let is_gate = std::env::args()
-                .skip(1)
-                .find(|argument| !argument.starts_with('-'))
-                .is_some_and(|command| command == "gate");
+            let is_gate = std::env::args().skip(1).any(|word| word == "gate");
             return match message.use_stderr() {
                 true => error_code(is_gate),
                 false => ExitCode::SUCCESS,
@@ -224,6 +221,8 @@ async fn test_itself(
         quick: arguments.quick,
         envoy: arguments.envoy,
         server_exe: asked::server_exe()?,
+        command: arguments.command(),
+        root: asked::root()?,
     };
     let outcome = self_test::run(&test, &interrupts.end, &progress).await?;
     progress.finish();

@@ -1,7 +1,7 @@
 //! Where the figures of a file come from that is no run: what another person needs to repeat them.
 //!
 //! Owns when a measurement began, and what is said of it when it ends ([`Circumstances`] in the JSON
-//! files of `quota`, `duet` and `gate`). Must not know what was measured.
+//! files of `quota`, `duet`, `gate` and `self-test`). Must not know what was measured.
 
 use std::path::Path;
 use std::time::Instant;
@@ -37,7 +37,7 @@ impl Begun {
     pub(crate) fn end(
         self,
         command: String,
-        envoy: EnvoyBinary,
+        envoy: Option<EnvoyBinary>,
         artefact: Option<WasmArtefact>,
     ) -> Circumstances {
         Circumstances {
@@ -47,9 +47,9 @@ impl Begun {
             started_at: self.started_at.to_string(),
             duration_s: self.started.elapsed().as_secs_f64(),
             machine: machine::describe(),
-            envoy: Some(Envoy {
-                version: envoy.version,
-                sha256: envoy.sha256,
+            envoy: envoy.map(|it| Envoy {
+                version: it.version,
+                sha256: it.sha256,
             }),
             artefact: artefact.map(artefact_record),
         }

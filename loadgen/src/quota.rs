@@ -165,7 +165,7 @@ pub async fn run(
     } = bench;
     Ok(Measured {
         outcomes,
-        circumstances: begun.end(experiment.command.clone(), envoy, artefact),
+        circumstances: begun.end(experiment.command.clone(), Some(envoy), artefact),
     })
 }
 

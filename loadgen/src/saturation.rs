@@ -144,7 +144,8 @@ impl Steps {
             generator_share: measured.generator_share,
         };
         let (judgement, reason) = judge(&figures, self.rule.p99_below_ms);
-        let is_carried = judgement == Judgement::Carried;
+        // What was cut short may have been about to fail.
+        let is_carried = judgement == Judgement::Carried && !measured.is_partial;
         self.tried.push(Step {
             at_s: f64::from(measured.begins_at_s),
             rps: rate,
@@ -159,7 +160,8 @@ impl Steps {
         }
         absorb(&mut self.all, measured);
         let verdict = match judgement {
-            Judgement::Carried => "carried",
+            Judgement::Carried if is_carried => "carried",
+            Judgement::Carried => "cut short",
             Judgement::NotCarried => "not carried",
             Judgement::GeneratorBound => "the generator is the bound",
         };

@@ -29,8 +29,8 @@ pub use self::outside::OutsideError;
 use self::server_process::ServerProcess;
 use crate::drive::DriveError;
 use crate::experiment::ExperimentError;
-use crate::machine;
 use crate::mix::MixError;
+use crate::origin::Begun;
 use crate::profile::ProfileError;
 use crate::progress::Progress;
 use crate::requests::RequestError;
@@ -65,6 +65,10 @@ pub struct SelfTest {
     pub envoy: bool,
     /// An executable that offers the known server and the lab's servers: the running one.
     pub server_exe: PathBuf,
+    /// Command line that repeats it.
+    pub command: String,
+    /// Root of the working tree.
+    pub root: PathBuf,
 }
 
 /// Why there is no outcome.
@@ -132,6 +136,7 @@ impl Bench<'_> {
     }
 
     async fn run(&self) -> Result<Option<Outcome>, SelfTestError> {
+        let begun = Begun::now(&self.test.root);
         // Found out before, not after all the other loads.
         let version = match &self.test.with {
             Some(oha) => Some(outside::version(oha).await?),
@@ -154,17 +159,17 @@ impl Bench<'_> {
             Some(version) => self.outside(version).await?,
             None => None,
         };
-        let envoy = match self.test.envoy {
-            true => self.envoy().await?,
-            false => None,
+        let (envoy, binary) = match self.test.envoy {
+            true => self.envoy().await?.unzip(),
+            false => (None, None),
         };
         if self.stop.is_raised() {
             return Ok(None);
         }
         let outcome = Outcome {
             schema_version: SCHEMA_VERSION,
+            circumstances: begun.end(self.test.command.clone(), binary, None),
             is_optimised: !cfg!(debug_assertions),
-            cpus: machine::cpus(),
             closed,
             open,
             freeze,

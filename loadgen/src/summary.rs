@@ -61,6 +61,8 @@ pub fn evidence(name: &str, loaded: &Loaded, busy_before: Option<f64>) -> Eviden
     let whole = &loaded.measured;
     let judged = match (&loaded.found, &loaded.carried) {
         (None, _) => Some(whole),
+        // Without a single good answer nothing was overloaded: something else is wrong.
+        (Some(_), None) => Some(whole).filter(|whole| whole.interval.ok == 0),
         (Some(_), carried) => carried.as_ref(),
     };
     let interval = judged.map(|measured| &measured.interval);

@@ -147,3 +147,25 @@ async fn a_server_that_never_answers_is_given_up_and_what_was_due_counts_as_offe
     assert!(total.sent < 60, "{}", total.sent);
     assert_eq!(total.errors.get(&ErrorClass::Timeout), Some(&total.sent));
 }
+
+/// Ctrl-C while the target stands still: who waits for a free connection was due all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_was_due_when_a_load_is_stopped_counts_as_offered() {
+    let server = server(Conduct {
+        freeze_ms: 3_600_000,
+        ..Conduct::default()
+    });
+    let profile = "mode = 'open'\narrival = 'constant'\nconnections = 2\ntimeout = '1s'\n\
+        [[phases]]\nduration = '60s'\nrate = 200";
+    let plan = plan(&server.url(), profile);
+    let timer = plan.timer.clone();
+    let mut drive = Drive::start(plan).await.expect("the load starts");
+    timer
+        .sleep_until(drive.started() + Duration::from_millis(400))
+        .await;
+    drive.stop();
+    drive.ended().await;
+    let total = merged(&drive.finish().await.expect("the load ends well"));
+    assert_eq!(total.sent, 2);
+    assert!((70..400).contains(&total.offered), "{}", total.offered);
+}

@@ -109,7 +109,17 @@ fn an_error_is_not_taken_for_a_regression() {
     assert!(said(&["missing.toml"]).contains("missing.toml"));
     assert!(said(&[]).contains("FILE"));
     assert!(said(&["gates.toml", "--tier", "3"]).contains('3'));
-    assert!(said(&["gates.toml", "--markdown", "no/folder.md"]).contains("no/folder.md"));
+    let small = [
+        "gates.toml",
+        "--base-wasm",
+        "small.wasm",
+        "--candidate-wasm",
+        "small.wasm",
+    ];
+    let unwritable = [&small[..], &["--markdown", "no/folder.md"]].concat();
+    assert!(said(&unwritable).contains("no/folder.md"));
+    assert!(said(&["gates.toml"]).contains("--base-wasm"));
+    assert!(said(&["gates.toml", "--tier", "2"]).contains("no gate"));
     let wrong = GATES.replace("artefact-bytes", "artefact-bites");
     fs::write(folder.path().join("wrong.toml"), wrong).expect("the folder is writable");
     let message = said(&["wrong.toml"]);

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::duet::DuetArgs;
 use super::gate::GateArgs;
+use super::self_test::SelfTestArgs;
 use super::{AttachArgs, LoadArgs, QuotaArgs, RunArgs, Runtime};
 
 impl LoadArgs {
@@ -167,6 +168,22 @@ impl GateArgs {
             option("--repetitions", Some(self.repetitions.to_string()));
             option("--rounds", self.rounds.map(|rounds| rounds.to_string()));
             words.push("--prove".to_owned());
+        }
+        repeat(&words)
+    }
+}
+
+impl SelfTestArgs {
+    /// The command that repeats the self-test.
+    pub fn command(&self) -> String {
+        let mut words = vec!["self-test".to_owned()];
+        if let Some(oha) = &self.with {
+            words.extend(["--with".to_owned(), oha.display().to_string()]);
+        }
+        for (option, is_set) in [("--quick", self.quick), ("--envoy", self.envoy)] {
+            if is_set {
+                words.push(option.to_owned());
+            }
         }
         repeat(&words)
     }

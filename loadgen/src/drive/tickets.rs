@@ -113,11 +113,13 @@ impl Tickets {
         }
     }
 
-    /// Takes every ticket that is left: nobody is going to send it.
-    pub(super) fn abandon_due(&self, mut abandoned: impl FnMut(Duration)) {
+    /// Takes every ticket that was due at an offset, and one more: nobody is going to send any.
+    pub(super) fn abandon_due(&self, at: Duration, mut abandoned: impl FnMut(Duration)) {
         if let Kind::Open(open) = &self.kind {
             let mut open = open.lock();
-            while let Some(ticket) = open.take(&self.part) {
+            while let Some(ticket) = open.take(&self.part)
+                && ticket.intended <= at
+            {
                 abandoned(ticket.intended);
             }
         }
@@ -176,14 +178,19 @@ mod tests {
     const STABLE: &str = "warm_up = { until = 'hit ratio stable', at_most = '20s' }\n";
 
     #[test]
-    fn abandoned_tickets_are_every_one_that_is_left() {
+    fn abandoned_tickets_are_every_one_that_was_due() {
         let open =
-            whole("mode = 'open'\narrival = 'constant'\n[[phases]]\nduration = '1s'\nrate = 10");
-        assert_eq!(open.take(Duration::ZERO).map(|ticket| ticket.n), Some(0));
-        let mut abandoned = 0;
-        open.abandon_due(|_| abandoned += 1);
-        assert_eq!(abandoned, 9);
-        assert!(open.take(Duration::ZERO).is_none());
+            || whole("mode = 'open'\narrival = 'constant'\n[[phases]]\nduration = '1s'\nrate = 10");
+        let abandoned = |at_ms: u64| {
+            let open = open();
+            assert_eq!(open.take(Duration::ZERO).map(|ticket| ticket.n), Some(0));
+            let mut abandoned = 0;
+            open.abandon_due(Duration::from_millis(at_ms), |_| abandoned += 1);
+            abandoned
+        };
+        assert_eq!(abandoned(0), 0);
+        assert_eq!(abandoned(500), 5);
+        assert_eq!(abandoned(5_000), 9);
     }
 
     #[test]

@@ -83,6 +83,9 @@ pub struct Figures {
     pub pairs: usize,
     /// Further pairs, in which one of the Envoys was not kept busy.
     pub pairs_left_out: usize,
+    /// All pairs in which one was not, with those that had to count because a block had no others.
+    #[serde(default)]
+    pub pairs_not_busy: usize,
     /// The ratio of processor time in each block alone: how much processes differ.
     pub cpu_ratio_in_each_block: Vec<f64>,
 }
@@ -92,7 +95,8 @@ impl Figures {
     pub fn at(blocks: &[BlockRecord], other: Part, judging: &Judging) -> Option<Self> {
         let measured = |block: &BlockRecord| quartets(block, other).len();
         let measured: usize = blocks.iter().map(measured).sum();
-        let busy: Vec<Vec<Quartet>> = blocks.iter().map(|it| busy_quartets(it, other)).collect();
+        let picked = blocks.iter().map(|it| busy_quartets(it, other));
+        let (busy, not_busy): (Vec<Vec<Quartet>>, Vec<usize>) = picked.unzip();
         let compared = |value: fn(SliceRecord) -> f64| Compared::of(&busy, &judging.look, value);
         let cpu = compared(SliceRecord::cpu_us_per_request)?;
         let p50 = compared(|slice| slice.p50_us)?;
@@ -117,6 +121,7 @@ impl Figures {
             margins,
             pairs: 2 * cpu.whole.pairs,
             pairs_left_out: 2 * (measured - cpu.whole.pairs),
+            pairs_not_busy: 2 * not_busy.iter().sum::<usize>(),
             cpu_ratio_in_each_block: cpu.blocks,
         })
     }
@@ -185,8 +190,9 @@ fn quartets(block: &BlockRecord, other: Part) -> Vec<Quartet> {
 
 /// The quartets of a block in which both Envoys were kept busy. An Envoy that waits, because something else
 /// had the processor that its client or its upstream needed, spends more per request than a busy one, and
-/// the neighbour may stay where it is for many slices. Without enough such quartets all are taken.
-fn busy_quartets(block: &BlockRecord, other: Part) -> Vec<Quartet> {
+/// the neighbour may stay where it is for many slices. Without enough such quartets all are taken. Also
+/// how many there are of the others.
+fn busy_quartets(block: &BlockRecord, other: Part) -> (Vec<Quartet>, usize) {
     let all = quartets(block, other);
     let least = |of: fn(&Quartet) -> [SliceRecord; 2]| {
         let mut shares: Vec<f64> = all
@@ -208,9 +214,10 @@ fn busy_quartets(block: &BlockRecord, other: Part) -> Vec<Quartet> {
             && quartet.1.iter().all(|it| it.busy_share() >= candidate)
     };
     let busy: Vec<Quartet> = all.iter().filter(is_busy).copied().collect();
+    let not_busy = all.len() - busy.len();
     match busy.len() < LEAST_BUSY {
-        true => all,
-        false => busy,
+        true => (all, not_busy),
+        false => (busy, not_busy),
     }
 }
 
@@ -266,6 +273,24 @@ pub(crate) mod tests {
         assert!(figures.cpu_ratio_in_each_block[1] < 1.0, "{figures:?}");
     }
 
+    /// An Envoy that is held up in all quartets of a block but one leaves nothing to compare in it, which must
+    /// not look like a block without any trouble.
+    #[test]
+    fn slices_that_had_to_count_although_an_envoy_waited_are_known() {
+        let mut starved = block(36, 1.0);
+        let bases = starved.slices.iter_mut().filter(|it| it.side == Side::Base);
+        // A quarter that is busy says what the Envoy reaches when nothing holds it up.
+        for (place, slice) in bases.enumerate() {
+            if place % 4 != 0 {
+                slice.cpu_us /= 5.0;
+            }
+        }
+        let figures =
+            Figures::at(&[starved], Part::Candidate, &Judging::default()).expect("enough pairs");
+        assert_eq!((figures.pairs, figures.pairs_left_out), (36, 0));
+        assert_eq!(figures.pairs_not_busy, 36);
+    }
+
     /// A neighbour that holds up one side's upstream for many slices on end.
     #[test]
     fn slices_in_which_an_envoy_waited_do_not_count() {
@@ -281,6 +306,7 @@ pub(crate) mod tests {
         let figures =
             Figures::at(&[starved], Part::Candidate, &Judging::default()).expect("enough pairs");
         assert_eq!((figures.pairs, figures.pairs_left_out), (20, 30));
+        assert_eq!(figures.pairs_not_busy, 30);
         assert!(
             (figures.cpu_ratio.estimate - 1.1).abs() < 0.01,
             "{figures:?}"

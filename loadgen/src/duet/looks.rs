@@ -12,6 +12,9 @@ use super::figures::{Figures, Judging, Metric};
 use super::order::Part;
 use super::record::BlockRecord;
 
+/// Blocks between two looks, at least.
+const BLOCKS_OF_A_LOOK: usize = 2;
+
 /// A part of a run, with a look at its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stage {
@@ -21,9 +24,10 @@ pub struct Stage {
     pub look: Look,
 }
 
-/// The stages of a run of so many blocks. There are no more looks than blocks.
+/// The stages of a run of so many blocks. Each has two blocks at least: from one alone nobody could tell
+/// how much processes differ.
 pub fn stages(blocks: usize, looks: usize) -> Vec<Stage> {
-    let looks = looks.clamp(1, blocks.max(1));
+    let looks = looks.clamp(1, (blocks / BLOCKS_OF_A_LOOK).max(1));
     let ends: Vec<usize> = (1..=looks)
         .map(|look| (blocks * look).div_ceil(looks))
         .collect();
@@ -108,7 +112,8 @@ mod tests {
         assert_eq!(ends(&four), [(2, 0.25), (2, 0.5), (2, 0.75), (2, 1.0)]);
         assert_eq!(ends(&stages(8, 1)), [(8, 1.0)]);
         assert_eq!(ends(&stages(5, 2)), [(3, 0.6), (2, 1.0)]);
-        assert_eq!(ends(&stages(2, 4)), [(1, 0.5), (1, 1.0)]);
+        assert_eq!(ends(&stages(4, 4)), [(2, 0.5), (2, 1.0)]);
+        assert_eq!(ends(&stages(3, 4)), [(3, 1.0)]);
         assert!(four[0].look.significant_below < 1e-6);
     }
 

@@ -4,6 +4,7 @@
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use reports::format::percent;
 use reports::paired::Ratio;
 
 use super::figures::Figures;
@@ -66,11 +67,10 @@ pub fn duet(duet: &Duet) -> String {
         figures.p,
         figures.smallest_visible_effect * 100.0
     );
-    if duet.stopped_early {
+    if let Some(last) = duet.looks.last().filter(|_| duet.stopped_early) {
         text.push_str(&format!(
-            "over after {} of {} looks: the answer was clear\n",
-            duet.looks.len(),
-            duet.looks_planned
+            "over after {} of the run: the answer was clear\n",
+            percent(last.look.share)
         ));
     }
     for reason in &duet.validity.reasons {

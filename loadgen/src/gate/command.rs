@@ -41,9 +41,9 @@ pub async fn run(
     let Some(file) = &arguments.file else {
         let proof = prove::run(arguments, json, session).await?;
         return Ok(match proof {
+            Some(proof) if !proof.is_valid() => End::Undecided,
             Some(proof) if proof.holds() => End::Passed,
-            Some(proof) if proof.is_valid() => End::Caught,
-            Some(_) => End::Undecided,
+            Some(_) => End::Caught,
             None => End::Interrupted,
         });
     };
@@ -69,7 +69,22 @@ async fn decide(
             .tier
             .is_none_or(|tier| gate.measure.tier() == tier)
     };
-    let specs: Vec<GateSpec> = read.gates.iter().filter(is_asked).cloned().collect();
+    let asked = read.gates.iter().filter(is_asked).cloned();
+    let (idle, specs): (Vec<GateSpec>, Vec<GateSpec>) =
+        asked.partition(|spec| is_idle(spec, arguments));
+    for spec in &idle {
+        session.progress.note(&format!(
+            "left out: {}: it would compare a build with itself; --base-wasm FILE names that of before",
+            spec.name
+        ));
+    }
+    if specs.is_empty() {
+        let file = file.to_owned();
+        return Err(match idle.is_empty() {
+            true => GateError::NoGate(file),
+            false => GateError::Idle(file),
+        });
+    }
     let bench = Bench {
         table: read.duet.with(arguments.pairs, arguments.blocks),
         arguments,
@@ -108,6 +123,12 @@ async fn decide(
     written::files(&text, json, markdown, strip)?;
     print!("{}", show(&gates));
     Ok(Some(Decision::of(&gates)))
+}
+
+/// Whether base and candidate are the same build, about which there is nothing to find out.
+fn is_idle(spec: &GateSpec, arguments: &GateArgs) -> bool {
+    let is_same = matches!(&spec.against, Against::Base(base) if *base == spec.candidate);
+    is_same && arguments.base_wasm.is_none() && arguments.candidate_wasm.is_none()
 }
 
 /// The gates that the comparison of one answers, with their places.

@@ -10,6 +10,9 @@ use super::measure::Measure;
 use crate::duet::figures::Metric;
 use crate::duet::record::Duet;
 
+/// The ratio of something to nothing, as a number that a file can hold.
+const FROM_NOTHING: f64 = 1e6;
+
 /// What a count amounts to: worse above `base` by more than the margin, or above the limit at all.
 pub(super) fn count(spec: &GateSpec, base: Option<f64>, candidate: f64, unit: &str) -> Gate {
     let (compared_with, limit) = match spec.against {
@@ -19,7 +22,8 @@ pub(super) fn count(spec: &GateSpec, base: Option<f64>, candidate: f64, unit: &s
     // Two counts of nothing are equal.
     let ratio = match (candidate, compared_with) {
         (0.0, 0.0) => 1.0,
-        _ => candidate / compared_with.max(f64::MIN_POSITIVE),
+        (_, 0.0) => FROM_NOTHING,
+        _ => candidate / compared_with,
     };
     let outcome = match ratio {
         ratio if ratio > 1.0 + spec.margin => Outcome::Regressed,
@@ -154,7 +158,11 @@ mod tests {
         assert_eq!(of(991.0), Outcome::Passed);
         assert_eq!(of(990.0), Outcome::Improved);
         assert_eq!(count(&spec, Some(0.0), 0.0, "").outcome, Outcome::Passed);
-        assert_eq!(count(&spec, Some(0.0), 1.0, "").outcome, Outcome::Regressed);
+        let from_nothing = count(&spec, Some(0.0), 5.0, "");
+        assert_eq!(from_nothing.outcome, Outcome::Regressed);
+        let text = serde_json::to_string(&from_nothing).expect("a gate can be written");
+        let read: Gate = serde_json::from_str(&text).expect("and read");
+        assert_eq!(read.ratio, from_nothing.ratio);
     }
 
     #[test]

@@ -1,19 +1,15 @@
 //! The gate's own test in real Envoys: identical builds must not alarm, planted slowdowns must be caught.
 //!
-//! Owns what is planted, how large a busy loop has to be, and what counts as proven. Must not know how a
-//! comparison is carried out.
+//! Owns what is planted and how large a busy loop has to be. Must not know how a comparison is carried
+//! out, or what counts as proven.
 
 use std::path::Path;
 
-use comfy_table::Table;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use lab::wasm_build::{self, busy_loop};
-use reports::paired::Ratio;
-use reports::paired::verdict::Verdict;
-use serde::Serialize;
 
 use super::command::settings;
 use super::file::DuetTable;
+use super::proof::{Proof, Tally};
 use super::{GateError, written};
 use crate::cli::gate::{GateArgs, Kind};
 use crate::duet::record::Duet;
@@ -30,73 +26,6 @@ const SLOWDOWN: f64 = 0.05;
 const TRIAL_ROUNDS: u32 = 20_000;
 /// Pairs and blocks for that.
 const TRIAL: (u64, u64) = (64, 4);
-/// Alarms among comparisons of identical builds that are no reason to doubt the gate: at 1 % each, two of
-/// 20 have a probability of 2 %.
-const MOST_ALARMS: usize = 1;
-
-/// The comparisons of one kind.
-#[derive(Clone, Debug, Serialize)]
-pub struct Tally {
-    /// What was compared.
-    pub kind: &'static str,
-    /// Whether a slowdown was planted.
-    pub is_planted: bool,
-    /// Each comparison.
-    pub tries: Vec<Try>,
-}
-
-/// One comparison.
-#[derive(Clone, Debug, Serialize)]
-pub struct Try {
-    /// CPU time per request, candidate divided by base.
-    pub cpu_ratio: Ratio,
-    /// What it amounted to.
-    pub verdict: Verdict,
-    /// Pairs that counted.
-    pub pairs: usize,
-    /// Looks that were made.
-    pub looks: usize,
-    /// Whether the figures may be used.
-    pub valid: bool,
-}
-
-impl Tally {
-    fn count(&self, wanted: impl Fn(Verdict) -> bool) -> usize {
-        self.tries.iter().filter(|it| wanted(it.verdict)).count()
-    }
-
-    /// Whether all slowdowns were caught, or hardly anything alarmed where there is none.
-    pub fn holds(&self) -> bool {
-        match self.is_planted {
-            true => self.count(|it| it == Verdict::Slower) == self.tries.len(),
-            false => self.count(Verdict::is_alarm) <= MOST_ALARMS,
-        }
-    }
-}
-
-/// What the gate's own test came to.
-#[derive(Clone, Debug, Serialize)]
-pub struct Proof {
-    /// Rounds of the busy loop, where there was one.
-    pub rounds: Option<u32>,
-    /// The kinds.
-    pub tallies: Vec<Tally>,
-}
-
-impl Proof {
-    /// Whether every kind came out as it has to.
-    pub fn holds(&self) -> bool {
-        self.tallies.iter().all(Tally::holds)
-    }
-
-    /// Whether the figures of all comparisons may be used.
-    pub fn is_valid(&self) -> bool {
-        self.tallies
-            .iter()
-            .flat_map(|it| &it.tries)
-            .all(|it| it.valid)
-    }
-}
 
 /// Carries out the test; `None` when it was stopped.
 pub async fn run(
@@ -112,10 +41,7 @@ pub async fn run(
         table: table.with(arguments.pairs, arguments.blocks),
         session,
     };
-    let mut proof = Proof {
-        rounds: None,
-        tallies: Vec::new(),
-    };
+    let mut proof = Proof::default();
     let folder = tempfile::tempdir().map_err(|source| GateError::Io {
         action: "create",
         path: std::env::temp_dir(),
@@ -137,36 +63,28 @@ pub async fn run(
                 ("a busy loop of 5 %", bench.planted(folder.path(), rounds)?)
             }
         };
-        let mut tally = Tally {
+        proof.tallies.push(Tally {
             kind: name,
             is_planted: *kind != Kind::Same,
             tries: Vec::new(),
-        };
-        for number in 0..arguments.repetitions {
-            session.progress.note(&format!(
-                "{name}: {} of {}",
-                number + 1,
-                arguments.repetitions
-            ));
+        });
+        for number in 1..=arguments.repetitions {
             let Some(duet) = bench.compare(&candidate, &bench.table).await? else {
                 return Ok(None);
             };
-            tally.tries.push(Try {
-                cpu_ratio: duet.figures.cpu_ratio,
-                verdict: duet.figures.verdict,
-                pairs: duet.figures.pairs,
-                looks: duet.looks.len(),
-                valid: duet.validity.valid,
-            });
-        }
-        proof.tallies.push(tally);
-        if let Some(path) = json {
-            // What there is already survives whatever ends the rest.
-            written::write(path, &(serde_json::to_string_pretty(&proof)? + "\n"))?;
+            let made = proof.add(&duet);
+            session.progress.note(&format!(
+                "{name}: {number} of {}: {made}",
+                arguments.repetitions
+            ));
+            if let Some(path) = json {
+                // What there is already survives whatever ends the rest.
+                written::write(path, &(serde_json::to_string_pretty(&proof)? + "\n"))?;
+            }
         }
     }
     session.progress.finish();
-    print!("{}", show(&proof));
+    print!("{}", proof.table());
     Ok(Some(proof))
 }
 
@@ -227,97 +145,5 @@ impl Bench<'_> {
         let path = folder.join(format!("busy-{rounds}.wasm"));
         std::fs::write(&path, planted).map_err(io("write", &path))?;
         Ok(format!("{BASE}={}", path.display()))
-    }
-}
-
-fn show(proof: &Proof) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header([
-        "planted",
-        "slower",
-        "faster",
-        "no difference",
-        "cannot tell",
-        "median ratio",
-        "",
-    ]);
-    for tally in &proof.tallies {
-        let of = |wanted| {
-            format!(
-                "{} of {}",
-                tally.count(|it| it == wanted),
-                tally.tries.len()
-            )
-        };
-        let mut ratios: Vec<f64> = tally.tries.iter().map(|it| it.cpu_ratio.estimate).collect();
-        ratios.sort_by(f64::total_cmp);
-        let middle = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
-        table.add_row([
-            tally.kind.to_owned(),
-            of(Verdict::Slower),
-            of(Verdict::Faster),
-            of(Verdict::NoDifference),
-            of(Verdict::CannotTell),
-            format!("{middle:.3}"),
-            if tally.holds() { "holds" } else { "FAILS" }.to_owned(),
-        ]);
-    }
-    let mut text = format!("{table}\n");
-    if let Some(rounds) = proof.rounds {
-        text.push_str(&format!("busy loop: {rounds} rounds before each request\n"));
-    }
-    let invalid = proof
-        .tallies
-        .iter()
-        .flat_map(|it| &it.tries)
-        .filter(|it| !it.valid)
-        .count();
-    if invalid > 0 {
-        text.push_str(&format!(
-            "{invalid} comparisons are not valid: the machine had other work\n"
-        ));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tally(is_planted: bool, verdicts: &[Verdict]) -> Tally {
-        let ratio = Ratio {
-            estimate: 1.0,
-            low: 1.0,
-            high: 1.0,
-        };
-        let tries = verdicts.iter().map(|verdict| Try {
-            cpu_ratio: ratio,
-            verdict: *verdict,
-            pairs: 200,
-            looks: 4,
-            valid: true,
-        });
-        Tally {
-            kind: "test",
-            is_planted,
-            tries: tries.collect(),
-        }
-    }
-
-    #[test]
-    fn every_planted_slowdown_has_to_be_caught_and_one_false_alarm_is_no_proof_against_the_gate() {
-        use Verdict::{CannotTell, Faster, NoDifference, Slower};
-        assert!(tally(true, &[Slower, Slower]).holds());
-        assert!(!tally(true, &[Slower, CannotTell]).holds());
-        assert!(!tally(true, &[Slower, Faster]).holds());
-        assert!(tally(false, &[NoDifference, Slower, CannotTell]).holds());
-        assert!(!tally(false, &[Faster, Slower, NoDifference]).holds());
-        let proof = Proof {
-            rounds: Some(7),
-            tallies: vec![tally(true, &[Slower]), tally(false, &[NoDifference])],
-        };
-        assert!(proof.holds());
-        assert!(show(&proof).contains("1 of 1"));
     }
 }

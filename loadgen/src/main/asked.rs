@@ -41,7 +41,6 @@ impl Headline {
             )?,
             scenarios: scenarios?,
             runtime: lab::runtime::RuntimeKind::Process,
-            envoy_workers: None,
             server_exe: server_exe()?,
         })
     }
@@ -49,7 +48,11 @@ impl Headline {
 
 /// One scenario on a lab of its own.
 pub(super) fn single(run: RunArgs, output: &OutputArgs) -> Result<Experiment> {
-    let scenario = Scenario::find(&run.scenario)?;
+    let mut scenario = Scenario::find(&run.scenario)?;
+    if let Some(workers) = run.workers {
+        // In the scenario, so that the record has it.
+        scenario.envoy.workers = workers;
+    }
     let (profile, name) = profile_of(&run.load, HEADLINE)?;
     let command = run.command(&name, profile.seed);
     Ok(Experiment {
@@ -62,7 +65,6 @@ pub(super) fn single(run: RunArgs, output: &OutputArgs) -> Result<Experiment> {
         )?,
         scenarios: vec![scenario],
         runtime: run.runtime.into(),
-        envoy_workers: run.workers,
         server_exe: server_exe()?,
     })
 }

@@ -72,7 +72,7 @@ impl Outcome {
     /// Whether anything went otherwise than it should.
     pub fn has_failed(&self) -> bool {
         let it = &self.figures;
-        it.within_bound == Some(false) || !it.exact || it.failed > 0
+        it.within_bound == Some(false) || !it.exact || it.failed > 0 || it.late
     }
 }
 

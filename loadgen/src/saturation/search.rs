@@ -72,7 +72,9 @@ impl Search {
                 })
             }
             (Some(carried), None) => {
-                Next::Try((carried * self.rule.growth).round().min(self.rule.to_rps))
+                // Rates are whole, so a small factor of a small rate may be no step at all.
+                let next = (carried * self.rule.growth).round().max(carried + 1.0);
+                Next::Try(next.min(self.rule.to_rps))
             }
             (Some(carried), Some(not_carried)) => {
                 // In the middle by ratio, since the precision is one.
@@ -173,6 +175,17 @@ mod tests {
             check(50.0, capacity);
             check(99.0, capacity);
         }
+    }
+
+    #[test]
+    fn small_rates_grow_by_one_at_least() {
+        let small = Saturation {
+            growth: 1.1,
+            ..rule(1.0, 8.0)
+        };
+        let (outcome, tried) = run(small, |_, _| Judgement::Carried);
+        assert_eq!(outcome, Outcome::NotReached { highest_rps: 8.0 });
+        assert_eq!(tried, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     }
 
     #[test]

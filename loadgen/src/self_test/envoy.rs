@@ -2,6 +2,7 @@
 //!
 //! Owns which scenario that is and how many users. Must not know the bound.
 
+use lab::envoy_binary::EnvoyBinary;
 use lab::runtime::{self, LaunchOptions, RuntimeKind};
 use lab::scenario::Scenario;
 use lab::topology::Role;
@@ -17,7 +18,7 @@ const USERS: u32 = 32;
 const SCENARIO: &str = "hit-floor";
 
 impl Bench<'_> {
-    pub(super) async fn envoy(&self) -> Result<Option<Saturation>, SelfTestError> {
+    pub(super) async fn envoy(&self) -> Result<Option<(Saturation, EnvoyBinary)>, SelfTestError> {
         if self.stop.is_raised() {
             return Ok(None);
         }
@@ -31,7 +32,7 @@ impl Bench<'_> {
             runtime: RuntimeKind::Process,
             workers: Some(1),
             artefact: None,
-            envoy,
+            envoy: envoy.clone(),
             plugin_config: None,
             server_exe: self.test.server_exe.clone(),
             listen: None,
@@ -49,13 +50,14 @@ impl Bench<'_> {
         let loaded = load(&target, &profile, &self.timer, self.stop).await;
         lab.stop().await?;
         Ok(loaded?.map(|loaded| {
-            let envoy = loaded.other_cpu.unwrap_or_default();
-            Saturation {
+            let used = loaded.other_cpu.unwrap_or_default();
+            let saturation = Saturation {
                 rate: loaded.rate(),
-                envoy_share: loaded.share(envoy),
+                envoy_share: loaded.share(used),
                 generator_share: loaded.share(loaded.cpu),
-                envoy_cpu_us_per_request: loaded.per_request_us(envoy),
-            }
+                envoy_cpu_us_per_request: loaded.per_request_us(used),
+            };
+            (saturation, envoy)
         }))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns the bounds. Must not know how a figure was obtained.
 
+use reports::circumstances::Circumstances;
 use serde::Serialize;
 
 /// Everything that a self-test found.
@@ -9,10 +10,10 @@ use serde::Serialize;
 pub struct Outcome {
     /// Version of this document.
     pub schema_version: u32,
+    /// How it was made.
+    pub circumstances: Circumstances,
     /// Whether the executable was built with optimisation; without it figures of cost say nothing.
     pub is_optimised: bool,
-    /// Processors of the machine.
-    pub cpus: u32,
     /// As fast as it goes.
     pub closed: Closed,
     /// At set rates.
@@ -114,7 +115,7 @@ pub struct Check {
 }
 
 /// Version of [`Outcome`] as JSON.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 2;
 
 /// Most of the true value that a reported percentile may be off by, after a freeze.
 const FREEZE: (f64, f64) = (0.8, 1.2);
@@ -208,12 +209,22 @@ impl Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine;
 
     fn good() -> Outcome {
         Outcome {
             schema_version: SCHEMA_VERSION,
+            circumstances: Circumstances {
+                command: "loadgen self-test".to_owned(),
+                commit: "0123abc4567d".to_owned(),
+                dirty: false,
+                started_at: "2031-05-05T10:20:00Z".to_owned(),
+                duration_s: 45.0,
+                machine: machine::describe(),
+                envoy: None,
+                artefact: None,
+            },
             is_optimised: true,
-            cpus: 2,
             closed: Closed {
                 requests: 1,
                 rate: 1.0,

@@ -21,6 +21,8 @@ fn a_self_test_states_each_figure_beside_its_bound() {
     let json: Value = serde_json::from_slice(&json).expect("it is JSON");
     let checks = json["checks"].as_array().expect("a list");
     assert_eq!(checks.len(), 6, "{json}");
+    let command = "cargo run --release -p loadgen -- self-test --quick";
+    assert_eq!(json["circumstances"]["command"], command);
     let all_hold = checks.iter().all(|check| check["holds"] == true);
     assert_eq!(json["believable"], all_hold);
     assert_eq!(output.status.success(), all_hold, "{printed}");

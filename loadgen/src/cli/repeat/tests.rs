@@ -83,23 +83,25 @@ const SUITE: &str =
 const GATE: &str =
     "gate g.toml --tier 2 --base-wasm a.wasm --candidate-wasm b.wasm --pairs 64 --blocks 4";
 const PROOF: &str = "gate --kind same,busy-loop --repetitions 20 --rounds 9 --prove";
+const SELF_TEST: &str = "self-test --with ./oha --quick --envoy";
 
 #[test]
-fn the_recorded_command_repeats_comparisons_and_gates() {
+fn the_recorded_command_repeats_comparisons_gates_and_the_self_test() {
     #[track_caller]
     fn check(words: &str, expected: &str) {
         let words: Vec<&str> = words.split_whitespace().collect();
         let recorded = match parse(&words).command {
             Some(Command::Duet(duet)) => duet.command(),
             Some(Command::Gate(gate)) => gate.command(),
-            _ => panic!("typed `duet` or `gate`"),
+            Some(Command::SelfTest(test)) => test.command(),
+            _ => panic!("typed `duet`, `gate` or `self-test`"),
         };
         assert_eq!(
             recorded,
             format!("cargo run --release -p loadgen -- {expected}")
         );
     }
-    for whole in [DUET, SUITE, GATE, PROOF] {
+    for whole in [DUET, SUITE, GATE, PROOF, SELF_TEST] {
         check(whole, whole);
     }
     check("duet --suite hit-path --json x.json", SUITE);

@@ -10,8 +10,8 @@ use crate::duet::figures::Figures;
 /// Share of processor time that the host may give to others.
 const MOST_STOLEN: f64 = 0.02;
 
-/// Share of the pairs that may be left out.
-const MOST_LEFT_OUT: f64 = 0.5;
+/// Share of the pairs in which an Envoy may have waited.
+const MOST_NOT_BUSY: f64 = 0.5;
 
 /// Judges it; `stolen` is the share of processor time that the host took.
 pub(super) fn judge(blocks: &[BlockRecord], figures: &Figures, stolen: Option<f64>) -> Validity {
@@ -24,10 +24,10 @@ pub(super) fn judge(blocks: &[BlockRecord], figures: &Figures, stolen: Option<f6
         ));
     }
     let measured = figures.pairs + figures.pairs_left_out;
-    if figures.pairs_left_out as f64 > measured as f64 * MOST_LEFT_OUT {
+    if figures.pairs_not_busy as f64 > measured as f64 * MOST_NOT_BUSY {
         reasons.push(format!(
             "an Envoy was not kept busy in {} of {measured} pairs: the machine had other work",
-            figures.pairs_left_out
+            figures.pairs_not_busy
         ));
     }
     if let Some(stolen) = stolen.filter(|stolen| *stolen > MOST_STOLEN) {
@@ -63,6 +63,7 @@ mod tests {
         let starved = Figures {
             pairs: 4,
             pairs_left_out: 6,
+            pairs_not_busy: 6,
             ..figures
         };
         assert_eq!(judge(&[bad], &starved, None).reasons.len(), 2);
