@@ -102,7 +102,9 @@
             (toolchain pkgs)
             pkgs.cargo-deny
             pkgs.cargo-nextest
+            pkgs.chromium
             pkgs.python3
+            pkgs.redis
             pkgs.valgrind
           ];
           ENVOY_BIN = "${envoy pkgs}/bin/envoy";

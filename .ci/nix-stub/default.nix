@@ -37,7 +37,9 @@ let
     autoPatchelfHook = package "auto-patchelf-hook";
     cargo-deny = package "cargo-deny";
     cargo-nextest = package "cargo-nextest";
+    chromium = package "chromium";
     python3 = package "python3";
+    redis = package "redis";
     valgrind = package "valgrind";
   };
 in

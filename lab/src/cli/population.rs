@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     /// A limit of everyone's plan, such as `hits/day/1000`; may be repeated.
     #[arg(long = "limit", value_name = "METRIC/PERIOD/VALUE")]
     limits: Vec<Limit>,
-    /// How applications identify themselves: `user_key` or `app_id_key`.
+    /// How applications identify themselves: `user_key`, `user_key_header` or `app_id_key`.
     #[arg(long, value_name = "KIND", value_parser = credential_kind)]
     credentials: Option<CredentialKind>,
     /// Calls that all applications together have made before; without it nobody has made any.

@@ -29,7 +29,7 @@ pub enum Counter {
     DeniedUnknownService,
     /// Denied: wrong or missing application key.
     DeniedKey,
-    /// Denied: application or service not active, or referrer not allowed.
+    /// Denied: application or service not active.
     DeniedState,
     /// Denied: the backend could not be asked.
     DeniedBackend,
