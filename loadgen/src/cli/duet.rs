@@ -13,7 +13,7 @@ pub(super) const LEAST: i64 = 4 * LEAST_PAIRS as i64;
 pub(super) const MOST: i64 = MOST_PAIRS as i64;
 
 /// Load on each Envoy between its start and its first slice.
-pub const WARM_UP: Duration = Duration::from_millis(1500);
+pub const WARM_UP: Duration = Duration::from_millis(700);
 
 /// Arguments of `duet`.
 #[derive(Args, Clone, Debug)]
