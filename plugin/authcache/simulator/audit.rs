@@ -90,6 +90,19 @@ struct Limited {
     recent: VecDeque<(u64, u64)>,
     race: u64,
     ideal: BTreeMap<u64, u64>,
+    /// What an outage policy let through, by window and gateway.
+    by_policy: BTreeMap<(u64, usize), u64>,
+}
+
+/// What an outage policy may let through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Policy {
+    /// Whoever asks.
+    Open,
+    /// Known applications, as far as the gateway's own count goes.
+    Counted,
+    /// Nobody.
+    Closed,
 }
 
 #[derive(Debug)]
@@ -138,6 +151,9 @@ pub(crate) struct Audit {
     reports_in_time: bool,
     /// Whether there is room for leases of every application.
     has_room: bool,
+    policy: Policy,
+    /// Whether a gateway's count and its windows are what they seem.
+    clocks_hold: bool,
     /// What the backend takes to count.
     lag_ms: u64,
     applications: Vec<Audited>,
@@ -195,6 +211,7 @@ impl Audit {
                     recent: VecDeque::new(),
                     race: 0,
                     ideal: BTreeMap::new(),
+                    by_policy: BTreeMap::new(),
                 })
                 .collect(),
             admitted: [0; METRICS.len()],
@@ -211,6 +228,8 @@ impl Audit {
             exact: scenario.exact,
             reports_in_time: scenario.reports_in_time(),
             has_room: scenario.has_room(),
+            policy: Policy::of(scenario),
+            clocks_hold: scenario.clocks_move_ms() == 0,
             lag_ms: scenario.network.lag_ms.1,
             applications: backend.applications.iter().map(audited).collect(),
             tabled: Tally::default(),
@@ -280,8 +299,15 @@ impl Audit {
         }
     }
 
-    /// A request was let through. `may_be_policy`: by an outage policy, perhaps.
-    pub(crate) fn admitted(&mut self, now: u64, sending: &Sending, may_be_policy: bool) {
+    /// A request was let through by a gateway. `may_be_policy`: by an outage policy, perhaps.
+    pub(crate) fn admitted(
+        &mut self,
+        now: u64,
+        gateway: usize,
+        sending: &Sending,
+        may_be_policy: bool,
+    ) {
+        let may_be_policy = may_be_policy && self.policy != Policy::Closed;
         let whose = sending.application;
         let application = &mut self.applications[whose];
         let since = now.saturating_sub(self.horizon_ms);
@@ -293,10 +319,39 @@ impl Audit {
                 self.uncertain += if may_be_policy { *amount } else { 0 };
             }
         }
-        if !granted && !may_be_policy {
+        if may_be_policy && self.policy == Policy::Counted {
+            self.counted_without_backend(now, gateway, sending);
+        }
+        let is_open = may_be_policy && self.policy == Policy::Open;
+        if !granted && !is_open {
             let sent = sending.sent;
             self.fail(now, Rule::Granted, || {
                 format!("application {whose} was let through with {sent:?}")
+            });
+        }
+    }
+
+    /// Without the backend each gateway goes by its own count, which never exceeds a limit. Near an edge it
+    /// may be in the window beside.
+    fn counted_without_backend(&mut self, now: u64, gateway: usize, sending: &Sending) {
+        let whose = sending.application;
+        let may_check = self.has_room && self.clocks_hold && !self.deaths;
+        let mut over = None;
+        for limited in &mut self.applications[whose].limits {
+            let units = cost_of(sending.path, limited.metric);
+            let window = limited.period.window(UnixMillis(now)).start.0;
+            let used = limited.by_policy.entry((window, gateway)).or_default();
+            *used += units;
+            let [(_, Some(max))] = limited.history[..] else {
+                continue;
+            };
+            if units > 0 && may_check && *used > 2 * max {
+                over = Some((*used, max, METRICS[limited.metric]));
+            }
+        }
+        if let Some((used, max, metric)) = over {
+            self.fail(now, Rule::Limit, || {
+                format!("without the backend gateway {gateway} let application {whose} use {used} of {max} {metric}")
             });
         }
     }
@@ -471,6 +526,20 @@ impl Audit {
                     "application {application}: {here} {metric} of {minute} handed over, {there} reported"
                 )
             });
+        }
+    }
+}
+
+impl Policy {
+    fn of(scenario: &Scenario) -> Self {
+        let cache = &scenario.cache;
+        if cache.known == "open" || cache.unknown == "open" {
+            Self::Open
+        } else if cache.known == "stale" && scenario.mode == Mode::Balanced && scenario.gateways > 1
+        {
+            Self::Counted
+        } else {
+            Self::Closed
         }
     }
 }

@@ -318,7 +318,8 @@ impl<'a> World<'a> {
     fn admit(&mut self, place: Place, sending: &Sending, may_be_policy: bool) {
         let clock = self.gateways[place.gateway].clock(self.now);
         let now = self.now;
-        self.audit.admitted(now, sending, may_be_policy);
+        let gateway = place.gateway;
+        self.audit.admitted(now, gateway, sending, may_be_policy);
         let remembered_ms = self.scenario.cache.negative_ms * 8 / 10;
         let remembers = self.scenario.cache.negative >= 100
             && sending.is_of_application()

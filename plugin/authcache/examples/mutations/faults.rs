@@ -56,6 +56,16 @@ pub(crate) const FAULTS: &[Fault] = &[
         }],
     },
     Fault {
+        name: "outage_lets_the_unknown_through",
+        what: "without the backend usage passes of which nobody knows what it counts for",
+        runs: BALANCED,
+        edits: &[Edit {
+            file: "filter_flow/outage.rs",
+            original: "                    && record.demand(asked.usage, now, &mut worker.demands)",
+            planted: "                    && (record.demand(asked.usage, now, &mut worker.demands) || PLANTED)",
+        }],
+    },
+    Fault {
         name: "first_reading_too_early",
         what: "a new process does not wait for what the one before it reported",
         runs: ONE_GATEWAY,

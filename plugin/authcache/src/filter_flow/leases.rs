@@ -433,7 +433,8 @@ pub(super) fn note_payment(worker: &mut WorkerState, asked: &Asked<'_>, now: Uni
 }
 
 /// Decides while the backend is away by what the slot last said, however old that is, and counts it
-/// there. `None` when there is nothing to go by.
+/// there. `None` when there is nothing to go by. What the record cannot tell of a request counts for
+/// nothing: whoever may not let that through has to ask before.
 pub(super) fn without_backend(
     worker: &mut WorkerState,
     service: &Rc<ServedService>,

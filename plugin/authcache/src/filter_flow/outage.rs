@@ -97,7 +97,7 @@ impl FilterFlow {
 
     /// The same with leases. What is leased is used by then; beyond it only the policy `open` and
     /// mode `balanced`, where several gateways share the limits, let anything through, as far as
-    /// this gateway's own count goes.
+    /// this gateway's own count goes. Only `open` lets through what the record cannot tell.
     fn for_leased(
         &self,
         worker: &mut WorkerState,
@@ -119,7 +119,11 @@ impl FilterFlow {
             OnOutage::Open => true,
             OnOutage::Closed => false,
             OnOutage::Stale => {
-                is_usable && self.settings.cache.mode == Mode::Balanced && !served.terms.is_alone()
+                is_usable
+                    && self.settings.cache.mode == Mode::Balanced
+                    && !served.terms.is_alone()
+                    // What a metric counts for that answers do not show, nobody knows.
+                    && record.demand(asked.usage, now, &mut worker.demands)
             }
         };
         if !goes_on {
