@@ -15,6 +15,7 @@ mod direct;
 mod flights;
 mod joint;
 mod leases;
+mod listed;
 mod outage;
 mod unique;
 

@@ -163,6 +163,8 @@ pub enum AnswerOutcome {
     Unclear,
     /// No answer.
     Failed,
+    /// A definite refusal of the application key of the question. These are the application's.
+    KeyRefused(Vec<KeyDigest>),
 }
 
 /// What the sync side learned about one application.

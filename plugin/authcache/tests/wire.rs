@@ -167,6 +167,7 @@ fn answer_message() -> impl Strategy<Value = AnswerMessage> {
         refusal().prop_map(AnswerOutcome::Refused),
         Just(AnswerOutcome::Unclear),
         Just(AnswerOutcome::Failed),
+        vec(name().prop_map(|key| KeyDigest::of(&key)), 0..4).prop_map(AnswerOutcome::KeyRefused),
     ];
     (any::<[u8; 16]>(), any::<u64>(), option::of(name()), outcome).prop_map(
         |(tag, started, key, outcome)| AnswerMessage {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::cached::{self, Asked, Cached, Why};
 use super::flights::{Flight, Waiter};
+use super::listed::Listed;
 use super::{FilterFlow, FlightId, Question, Resolution, Resumption, leases};
 use crate::callout::{CallKind, CallOutcome, Reply};
 use crate::counters::Counter;
@@ -86,6 +87,10 @@ impl FilterFlow {
         waiters.extend(std::mem::take(&mut flight.others));
         let paid = self.spread(worker, &flight, &reply, &mut waiters);
         resumptions.extend(paid);
+        if let Some(listed) = Listed::of(&reply) {
+            let wrong = self.refuse_unlisted(worker, &listed, &mut waiters, now);
+            resumptions.extend(wrong);
+        }
         for waiter in waiters {
             let stream = waiter.stream;
             self.waiting.remove(&stream);

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use super::answers::ForOthers;
 use super::cached::Asked;
 use super::flights::{Flight, Waiter};
+use super::listed::Listed;
 use super::{FilterFlow, FlightId, Question, Resumption};
 use crate::callout::Reply;
 use crate::claims::{self, Claim, Claimant};
@@ -84,7 +85,11 @@ impl FilterFlow {
                 worker.stranger_is_welcome();
             }
             let others = self.learn_from_other(worker, &flight.question, message, now);
-            for waiter in flight.into_waiters() {
+            let mut waiters: Vec<Waiter> = flight.into_waiters().collect();
+            if let Some(listed) = Listed::told(&message.outcome) {
+                resumptions.extend(self.refuse_unlisted(worker, &listed, &mut waiters, now));
+            }
+            for waiter in waiters {
                 let stream = waiter.stream;
                 self.waiting.remove(&stream);
                 let concerns = |refusal, other: &Question| concerns(refusal, other, message);
@@ -117,11 +122,15 @@ impl FilterFlow {
                 // The usage of the question is another worker's.
                 self.store(worker, served, &asked, reading, &Usage::default(), now)
             }
-            AnswerOutcome::Refused(refusal) => {
+            AnswerOutcome::Refused(_) | AnswerOutcome::KeyRefused(_) => {
+                let refusal = match message.outcome {
+                    AnswerOutcome::Refused(refusal) => refusal,
+                    _ => Refusal::Key,
+                };
                 let asked = Asked::of(served, &credential, &question.usage);
                 let asked = asked.with_digest(message.key);
-                self.note_refusal(worker, asked.application(), Some(&asked), *refusal, now);
-                ForOthers::Refused(*refusal)
+                self.note_refusal(worker, asked.application(), Some(&asked), refusal, now);
+                ForOthers::Refused(refusal)
             }
             AnswerOutcome::Unclear => ForOthers::Alone,
             AnswerOutcome::Failed => ForOthers::Outage,
@@ -169,7 +178,10 @@ fn answer(tag: Tag, flight: &Flight, served: &Rc<ServedService>, reply: &Reply) 
             }
         }
         Reply::Exceeded(None) => AnswerOutcome::Unclear,
-        Reply::Refused(refusal, _) => AnswerOutcome::Refused(*refusal),
+        Reply::Refused(refusal, _) => match Listed::of(reply) {
+            Some(listed) => AnswerOutcome::KeyRefused(listed.into_digests()),
+            None => AnswerOutcome::Refused(*refusal),
+        },
         Reply::Failed => AnswerOutcome::Failed,
     };
     AnswerMessage {
