@@ -691,8 +691,6 @@ impl<'a> World<'a> {
             })
         });
         let asked_at = call.asked;
-        // A record that lists the key still is in force until it ends.
-        let listed_since = asked_at.saturating_sub(self.audit.horizon_ms);
         let Some(vm) = self.vm(place) else {
             return;
         };
@@ -703,7 +701,7 @@ impl<'a> World<'a> {
             Verdict::Key => {
                 if let Some(key) = asked {
                     vm.refused_keys
-                        .insert((application, key), (listed_since, clock));
+                        .insert((application, key), (asked_at, clock));
                 }
             }
             Verdict::Yes | Verdict::Limits => {

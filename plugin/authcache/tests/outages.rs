@@ -73,3 +73,29 @@ fn an_open_outage_lets_through_what_the_record_cannot_tell_and_keeps_the_limits_
     }
     assert!(world.admitted() <= admitted + 4);
 }
+
+/// The record that lists the key is as old as the outage; that the backend refused it since is newer.
+#[test]
+fn a_key_that_was_refused_does_not_pass_in_an_open_outage() {
+    for mode in ["fast", "balanced", "strict"] {
+        let cache = format!(
+            r#"{{"mode":"{mode}","outage":{{"known":"open"}},"negative_ttl":"1s","ttl":{{"soft":"500ms","hard":"1s"}}}}"#
+        );
+        let mut backend = Backend::new(&[("hits", Period::Day, 1_000)]);
+        backend.add("app", &["secret", "other"]);
+        let mut world = World::new(&settings(&cache), 1, backend);
+        world.sync_is_up = false;
+        let [refused, other] =
+            ["secret", "other"].map(|key| format!("/hits?app_id=app&app_key={key}"));
+        assert_eq!(world.ask(0, &refused), Fate::Admitted, "{mode}");
+        let application = world.backend.applications.get_mut("app").expect("there");
+        application.keys.retain(|key| key == "other");
+        world.run(1_500);
+        assert_eq!(world.ask(0, &refused), Fate::Denied(403), "{mode}");
+        world.backend.failing = true;
+        // Longer than any refusal is remembered.
+        world.run(5_000);
+        assert_eq!(world.ask(0, &refused), Fate::Denied(503), "{mode}");
+        assert_eq!(world.ask(0, &other), Fate::Admitted, "{mode}");
+    }
+}

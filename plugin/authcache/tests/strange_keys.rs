@@ -104,3 +104,24 @@ fn who_sends_no_key_is_asked_about_where_the_application_has_some() {
     assert_eq!(world.fates[&none], Fate::Denied(403));
     assert_eq!(world.backend.calls(), 2);
 }
+
+#[test]
+fn a_key_that_was_refused_passes_no_more_whatever_was_asked_with_it() {
+    for mode in MODES {
+        let cache = format!(r#"{{"mode":"{mode}","negative_ttl":"1s"}}"#);
+        let mut world = world(&cache, 1, &["secret", "other"]);
+        world.sync_is_up = false;
+        assert_eq!(world.ask(0, RIGHT), Fate::Admitted, "{mode}");
+        let application = world.backend.applications.get_mut("app").expect("there");
+        application.keys.retain(|key| key == "other");
+        assert_eq!(world.ask(0, RIGHT), Fate::Admitted, "{mode}");
+        let unnamed = world.ask(0, "/nonsense?app_id=app&app_key=secret");
+        assert_eq!(unnamed, Fate::Denied(403), "{mode}");
+        for _ in 0..5 {
+            assert_eq!(world.ask(0, RIGHT), Fate::Denied(403), "{mode}");
+            world.run(1_500);
+        }
+        let other = world.ask(0, "/hits?app_id=app&app_key=other");
+        assert_eq!(other, Fate::Admitted, "{mode}");
+    }
+}

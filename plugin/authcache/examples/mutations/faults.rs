@@ -203,6 +203,16 @@ pub(crate) const FAULTS: &[Fault] = &[
         }],
     },
     Fault {
+        name: "refused_key_listed_still",
+        what: "a record lets a key pass that was refused since",
+        runs: &[],
+        edits: &[Edit {
+            file: "record/keys.rs",
+            original: "            listed.retain(|known| Some(*known) != key);",
+            planted: "            listed.retain(|known| PLANTED || Some(*known) != key);",
+        }],
+    },
+    Fault {
         name: "record_never_ends",
         what: "a record is used after its hard lifetime",
         runs: &[],

@@ -262,7 +262,8 @@ impl FilterFlow {
         ForOthers::Record
     }
 
-    /// Remembers a definite refusal, and ends the record where it concerns the whole application.
+    /// Remembers a definite refusal. The record ends where it concerns the whole application, and lists a
+    /// key that was refused no more.
     pub(super) fn note_refusal(
         &self,
         worker: &mut WorkerState,
@@ -276,15 +277,17 @@ impl FilterFlow {
             (Refusal::Key | Refusal::Metric, _) => return,
             (Refusal::Credential | Refusal::State | Refusal::Other, _) => Subject::Application,
         };
-        if subject == Subject::Application
-            && let Some(record) = worker.records.peek_mut(hash, |known| known.is(key))
-        {
-            record.refuse(refusal, now);
+        if let Some(record) = worker.records.peek_mut(hash, |known| known.is(key)) {
+            match subject {
+                Subject::Application => record.refuse(refusal, now),
+                Subject::Key(key) => record.keys.refuse(key),
+            }
         }
-        if subject == Subject::Application
-            && let Some(record) = worker.leased.peek_mut(hash, |known| known.is(key))
-        {
-            record.refuse(refusal, now);
+        if let Some(record) = worker.leased.peek_mut(hash, |known| known.is(key)) {
+            match subject {
+                Subject::Application => record.refuse(refusal, now),
+                Subject::Key(key) => record.keys.refuse(key),
+            }
         }
         if refusal.is_memorable() {
             let cache = &self.settings.cache;

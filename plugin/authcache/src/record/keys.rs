@@ -66,6 +66,19 @@ impl AcceptedKeys {
         }
     }
 
+    /// The backend refused this key, or none. A list that is empty then says nothing any more: it would
+    /// let any key pass.
+    pub fn refuse(&mut self, key: Option<KeyDigest>) {
+        let mut learned = std::mem::take(&mut self.learned).into_vec();
+        learned.retain(|(known, _)| *known != key);
+        self.learned = learned.into_boxed_slice();
+        let listed = self.listed.take().map(Vec::from);
+        self.listed = listed.and_then(|mut listed| {
+            listed.retain(|known| Some(*known) != key);
+            (!listed.is_empty()).then(|| listed.into_boxed_slice())
+        });
+    }
+
     /// Forgets what was learned from calls.
     pub fn forget_learned(&mut self) {
         self.learned = Box::default();
@@ -138,6 +151,35 @@ mod tests {
         assert!(!keys.accept(key("a"), NOW));
         keys.relist(None);
         assert!(keys.accept(key("b"), NOW));
+    }
+
+    #[test]
+    fn a_key_that_is_refused_stops_passing_and_lets_no_other_in() {
+        let mut keys = AcceptedKeys::new(Some(vec![KeyDigest::of("a"), KeyDigest::of("b")]));
+        keys.learn(key("c"), NOW, LATER);
+        keys.learn(None, NOW, LATER);
+        keys.refuse(key("a"));
+        keys.refuse(key("c"));
+        assert!(!keys.accept(key("a"), NOW));
+        assert!(!keys.accept(key("c"), NOW));
+        assert!(keys.accept(key("b"), NOW));
+        assert!(keys.accept(None, NOW));
+        keys.refuse(None);
+        assert!(!keys.accept(None, NOW));
+        keys.refuse(key("b"));
+        assert!(!keys.accept_any());
+        assert!(!keys.accept(key("b"), NOW));
+        assert!(!keys.accept(key("whatever"), NOW));
+    }
+
+    #[test]
+    fn an_application_that_refuses_a_key_is_none_that_takes_any() {
+        for refused in [key("whatever"), None] {
+            let mut keys = AcceptedKeys::new(Some(Vec::new()));
+            keys.refuse(refused);
+            assert!(!keys.accept_any());
+            assert!(!keys.accept(key("other"), NOW));
+        }
     }
 
     #[test]
