@@ -385,11 +385,17 @@ impl FilterFlow {
             self.waiting.insert(stream, flight);
             return Ok(());
         }
+        let has_leases = self.settings.cache.mode.leases();
         let flight = if let Why::Red { times } = why {
             let hash = asked.hash;
             self.flights.board_joint(hash, times, waiter, now)
+        } else if has_leases && why == Why::Key {
+            // Whoever knows an id can make up keys, which must not use anything up.
+            let flight = self.flights.board(None, waiter, now);
+            self.flights.mark_key(flight);
+            flight
         } else {
-            let charged = if self.settings.cache.mode.leases() {
+            let charged = if has_leases {
                 leases::charge(worker, served, &asked, 1, now)?
             } else {
                 Charged::default()
@@ -403,9 +409,10 @@ impl FilterFlow {
     }
 
     /// With leases, what is asked for all who wait counts nothing: each of them is decided, and
-    /// counted, from the lease that follows.
+    /// counted, from the lease that follows. So is who asks about an application key.
     fn kind_of(&self, flight: &Flight) -> CallKind {
-        if self.settings.cache.mode.leases() && flight.application().is_some() {
+        let counts = flight.application().is_none() && !flight.is_about_key;
+        if self.settings.cache.mode.leases() && !counts {
             CallKind::Authorize
         } else {
             CallKind::Authrep

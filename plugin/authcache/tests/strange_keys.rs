@@ -125,3 +125,56 @@ fn a_key_that_was_refused_passes_no_more_whatever_was_asked_with_it() {
         assert_eq!(other, Fate::Admitted, "{mode}");
     }
 }
+
+/// Nobody knows whether a call that ended like this was counted.
+#[test]
+fn strange_keys_use_nothing_up_though_their_calls_end_without_an_answer() {
+    for mode in ["balanced", "strict"] {
+        let cache = format!(r#"{{"mode":"{mode}"}}"#);
+        let mut world = world(&cache, 1, &["secret"]);
+        assert_eq!(world.ask(0, RIGHT), Fate::Admitted, "{mode}");
+        world.backend.failing = true;
+        world.backend.failure = Some(504);
+        for n in 0..150 {
+            assert_eq!(world.ask(0, &guess(n)), Fate::Denied(503), "{mode}");
+            world.run(20);
+        }
+        world.backend.failing = false;
+        for n in 0..150 {
+            assert_eq!(world.ask(0, &guess(n)), Fate::Denied(403), "{mode}");
+            world.run(20);
+        }
+        for _ in 0..200 {
+            world.ask(0, RIGHT);
+            world.run(50);
+        }
+        assert_eq!(world.admitted(), 100, "{mode}");
+        world.drain(100_000);
+        assert_eq!(world.backend.counted("app", "hits"), 100, "{mode}");
+    }
+}
+
+/// There are more of them than a record remembers.
+#[test]
+fn keys_that_no_answer_lists_pass_by_one_call_each_and_within_the_limit() {
+    let keys: Vec<String> = (0..120).map(|n| format!("key{n}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    for mode in ["balanced", "strict"] {
+        let mut world = world(&format!(r#"{{"mode":"{mode}"}}"#), 1, &keys);
+        world.backend.hides_keys = true;
+        world.sync_is_up = false;
+        for n in 0..120 {
+            let calls = world.backend.calls();
+            let fate = world.ask(0, &format!("/hits?app_id=app&app_key=key{n}"));
+            let expected = if n < 100 {
+                Fate::Admitted
+            } else {
+                Fate::Denied(429)
+            };
+            assert_eq!(fate, expected, "{mode}: {n}");
+            assert_eq!(world.backend.calls(), calls + 1, "{mode}: {n}");
+            world.run(20);
+        }
+        assert_eq!(world.backend.calls.get("authrep"), None, "{mode}");
+    }
+}

@@ -168,7 +168,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: &[],
         edits: &[Edit {
             file: "filter_flow/cached.rs",
-            original: "    !asked.has_keys() || keys.accept_any()",
+            original: "    !asked.has_keys()\n        || keys.accept_any()",
             planted: "    PLANTED || !asked.has_keys() || keys.accept_any()",
         }],
     },

@@ -26,6 +26,8 @@ use crate::worker::{Subject, WorkerState};
 pub(super) enum ForOthers {
     /// There is a record now: they are decided from it.
     Record,
+    /// The same, and the application key is right.
+    RightKey,
     /// There is none, because the cache is full or the state could not be read: each asks alone.
     Alone,
     /// This concerns them too, or not.
@@ -166,6 +168,10 @@ impl FilterFlow {
                     _ => &nothing,
                 };
                 let others = self.store(worker, served, &asked, &reading, own, now);
+                let others = match others {
+                    ForOthers::Record if flight.is_about_key => ForOthers::RightKey,
+                    others => others,
+                };
                 (None, others)
             }
             Reply::Exceeded(status) => {
@@ -312,14 +318,18 @@ impl FilterFlow {
                 let denial = DenialKind::from(refusal).into();
                 return Some(self.refuse(worker, &denial));
             }
-            ForOthers::Record | ForOthers::Refused(_) => true,
+            ForOthers::Record | ForOthers::RightKey | ForOthers::Refused(_) => true,
             ForOthers::Alone => false,
         };
         let Some(served) = self.services.get(waiter.question.service) else {
             return Some(self.refuse(worker, &DenialKind::UnknownService.into()));
         };
         let credential = waiter.question.credential.as_ref();
-        let question = Asked::of(served, &credential, &waiter.question.usage);
+        let mut question = Asked::of(served, &credential, &waiter.question.usage);
+        if others == ForOthers::RightKey {
+            // The record may have no room for one more key.
+            question = question.vouched();
+        }
         match cached::decide(worker, served, &question, now) {
             Cached::Admit => Some(self.admit(worker)),
             Cached::Deny(denial) => Some(self.refuse(worker, &denial)),

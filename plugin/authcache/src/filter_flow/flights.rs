@@ -34,6 +34,8 @@ pub(super) struct Flight {
     pub(super) started: UnixMillis,
     /// Whether the other workers wait for the answer too.
     pub(super) claimed: bool,
+    /// Whether only the application key is in question, which the call asks about and counts nothing.
+    pub(super) is_about_key: bool,
     /// What it may pay for, where it is a call for several requests.
     pub(super) joint: Option<Joint>,
     /// How many it pays for.
@@ -114,6 +116,13 @@ impl Flights {
     pub(super) fn mark_stranger(&mut self, id: FlightId) {
         if let Some(flight) = self.flights.get_mut(&id) {
             flight.is_stranger = true;
+        }
+    }
+
+    /// Only the application key is in question.
+    pub(super) fn mark_key(&mut self, id: FlightId) {
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.is_about_key = true;
         }
     }
 
@@ -360,6 +369,7 @@ impl Flights {
                 others: Vec::new(),
                 started: now,
                 claimed: false,
+                is_about_key: false,
                 joint: None,
                 pays: 1,
                 charged: Charged::default(),

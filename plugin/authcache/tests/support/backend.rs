@@ -27,6 +27,10 @@ pub(crate) struct Backend {
     pub(crate) delay_ms: u64,
     /// Whether every call fails before it does anything.
     pub(crate) failing: bool,
+    /// What it answers then, if it is not 503.
+    pub(crate) failure: Option<u16>,
+    /// Whether answers list no application keys.
+    pub(crate) hides_keys: bool,
     pub(crate) calls: BTreeMap<&'static str, u64>,
     /// Usage as it was sent, by metric.
     pub(crate) accepted: BTreeMap<String, u64>,
@@ -84,7 +88,7 @@ impl Backend {
         };
         *self.calls.entry(name).or_default() += 1;
         if self.failing {
-            return answer(503, "");
+            return answer(self.failure.unwrap_or(503), "");
         }
         let form = match callout.kind {
             CallKind::Report => String::from_utf8(callout.call.body.clone()).expect("a form"),
@@ -257,6 +261,11 @@ impl Backend {
             .iter()
             .map(|key| format!(r#"<key id="{key}"/>"#))
             .collect();
+        let app_keys = if self.hides_keys {
+            String::new()
+        } else {
+            format!(r#"<app_keys app="a" svc="1">{keys}</app_keys>"#)
+        };
         let usage_reports = if reports.is_empty() {
             String::new()
         } else {
@@ -264,7 +273,7 @@ impl Backend {
         };
         let reason = denial.map(|_| "<reason>no</reason>").unwrap_or_default();
         let body = format!(
-            r#"<?xml version="1.0" encoding="UTF-8"?><status><authorized>{}</authorized>{reason}<plan>p</plan>{usage_reports}<app_keys app="a" svc="1">{keys}</app_keys><hierarchy>{tree}</hierarchy></status>"#,
+            r#"<?xml version="1.0" encoding="UTF-8"?><status><authorized>{}</authorized>{reason}<plan>p</plan>{usage_reports}{app_keys}<hierarchy>{tree}</hierarchy></status>"#,
             denial.is_none(),
         );
         CallOutcome::Answered {
