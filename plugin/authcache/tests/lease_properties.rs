@@ -228,7 +228,7 @@ impl World {
                 let demands = Self::demands(*amount);
                 let reserved = self.change(
                     |mut slot| match slot.reserve(&demands, now, Skew::default(), &terms) {
-                        Ok(()) => Ok((slot, true)),
+                        Ok(_) => Ok((slot, true)),
                         Err(_) => Err(false),
                     },
                     false,
@@ -370,7 +370,8 @@ fn exercise(slot: &mut Slot, terms: &Terms) {
         .lease(&Wallet::default(), want, NOW, terms)
         .unwrap_or_default();
     slot.give_back(&wallet, 1, NOW, terms);
-    slot.discharge(&demands, NOW);
+    let receipt = slot.charge(&demands, NOW, Skew::default(), terms);
+    slot.discharge(&demands, &receipt);
     let _ = slot.is_free(UnixMillis(u64::MAX));
     let _ = slot.bury(1, &[]);
     assert_eq!(Slot::decode(&slot.encode()).as_ref(), Some(&*slot));

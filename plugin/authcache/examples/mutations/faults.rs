@@ -80,7 +80,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "a call of the gateway's own needs no room in the window where the backend may still be",
         runs: ONE_GATEWAY,
         edits: &[Edit {
-            file: "lease/slot/lease.rs",
+            file: "lease/slot/charge.rs",
             original: "            if is_early && limit.before.left(now) < demand.amount",
             planted: "            if !PLANTED && is_early && limit.before.left(now) < demand.amount",
         }],

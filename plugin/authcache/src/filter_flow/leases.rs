@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::cached::{Asked, Cached, Why, accepts};
 use crate::config::Mode;
 use crate::counters::Counter;
-use crate::lease::slot::{Short, Skew, Slot, SlotLimit, Source, Tag, Want};
+use crate::lease::slot::{Receipt, Short, Skew, Slot, SlotLimit, Source, Tag, Want};
 use crate::lease::store::{Change, Trouble};
 use crate::lease::wallet::Wallet;
 use crate::leased::Shut;
@@ -40,7 +40,7 @@ const MAX_JOINT: u64 = 1_000;
 pub(super) struct Charged {
     tag: Option<Tag>,
     demands: Vec<Demand>,
-    at: UnixMillis,
+    receipt: Receipt,
 }
 
 enum Leasing {
@@ -368,22 +368,25 @@ pub(super) fn charge(
     };
     let outcome = worker.slots(service).change(tag, now, |slot| {
         let Some(mut slot) = slot.filter(|slot| slot.shape == plan.shape()) else {
-            return Change::Leave(Ok(false));
+            return Change::Leave(Ok(None));
         };
-        if is_strict {
-            if let Err(short) = slot.reserve(&demands, now, skew, &service.terms) {
-                return Change::Leave(Err(closed(short, &slot, &demands, service, now)));
+        let receipt = if is_strict {
+            match slot.reserve(&demands, now, skew, &service.terms) {
+                Ok(receipt) => receipt,
+                Err(short) => {
+                    return Change::Leave(Err(closed(short, &slot, &demands, service, now)));
+                }
             }
         } else {
-            slot.charge(&demands, now, skew, &service.terms);
-        }
-        Change::Write(slot, Ok(true))
+            slot.charge(&demands, now, skew, &service.terms)
+        };
+        Change::Write(slot, Ok(Some(receipt)))
     });
     match outcome {
-        Ok(Ok(true)) => Ok(Charged {
+        Ok(Ok(Some(receipt))) => Ok(Charged {
             tag: Some(tag),
             demands,
-            at: now,
+            receipt,
         }),
         Ok(Err(Leasing::Closed { shut, .. })) => {
             Err(denial(plan.max(shut.place), &shut, service, now))
@@ -405,7 +408,7 @@ pub(super) fn discharge(
     // Lost to conflicts, it stays handed out and expires with its window.
     let _ = worker.slots(service).change(tag, now, |slot| match slot {
         Some(mut slot) => {
-            slot.discharge(&charged.demands, charged.at);
+            slot.discharge(&charged.demands, &charged.receipt);
             Change::Write(slot, ())
         }
         None => Change::Leave(()),

@@ -4,6 +4,7 @@
 //! not know where slots lie or who asks the backend. Every change is a pure function of the slot and
 //! the time, so whoever loses a compare-and-swap reads again and repeats it.
 
+mod charge;
 mod install;
 mod lease;
 
@@ -16,8 +17,9 @@ use crate::key::CredentialKind;
 use crate::lease::terms::Terms;
 use crate::time::{Period, UnixMillis, Window};
 
+pub use charge::{Receipt, Skew};
 pub use install::{Own, Source};
-pub use lease::{Buried, Short, Skew, Want};
+pub use lease::{Buried, Short, Want};
 
 /// Most limits of one application; one with more is decided by the backend.
 pub const MAX_LIMITS: usize = 256;

@@ -41,15 +41,6 @@ pub struct Want<'a> {
     pub workers: u32,
 }
 
-/// How far the backend's clock may be from this one when it counts a call.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Skew {
-    /// How far it may be behind.
-    pub behind_ms: u64,
-    /// How far it may be ahead, the time that the call is under way included.
-    pub ahead_ms: u64,
-}
-
 /// What a worker that is gone had leased of one limit and never told about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Buried {
@@ -143,55 +134,6 @@ impl Slot {
         }
     }
 
-    /// Counts usage that goes to the backend with a call of its own, before the call. With room it
-    /// keeps every bound. Near the edge of a window it counts for both windows, since the backend's
-    /// clock decides.
-    pub fn reserve(
-        &mut self,
-        demands: &[Demand],
-        now: UnixMillis,
-        skew: Skew,
-        terms: &Terms,
-    ) -> Result<(), Short> {
-        self.roll(now, terms);
-        self.check(demands, now, terms)?;
-        self.check_edges(demands, now, skew, terms)?;
-        self.charge(demands, now, skew, terms);
-        Ok(())
-    }
-
-    /// The same whether there is room or not: for calls that the backend alone decides.
-    pub fn charge(&mut self, demands: &[Demand], now: UnixMillis, skew: Skew, terms: &Terms) {
-        self.roll(now, terms);
-        for demand in demands {
-            let Some(limit) = self.limits.get_mut(demand.limit) else {
-                continue;
-            };
-            limit.granted = limit.granted.saturating_add(demand.amount);
-            if limit.window.is_over(now.plus_ms(skew.ahead_ms)) {
-                limit.carry = limit.carry.saturating_add(demand.amount);
-            }
-            if now < limit.window.start.plus_ms(skew.behind_ms) {
-                limit.before.take(demand.amount);
-            }
-        }
-        self.keep(now);
-    }
-
-    /// Takes a charge back that the backend did not count for certain. `charged_at` is when it was
-    /// made: what a window holds that began since is not touched.
-    pub fn discharge(&mut self, demands: &[Demand], charged_at: UnixMillis) {
-        for demand in demands {
-            let Some(limit) = self.limits.get_mut(demand.limit) else {
-                continue;
-            };
-            if limit.window.contains(charged_at) {
-                limit.granted = limit.granted.saturating_sub(demand.amount);
-                limit.carry = limit.carry.saturating_sub(demand.amount);
-            }
-        }
-    }
-
     /// Removes a worker that is gone and says what it held and never told about. That stays granted:
     /// it is taken for used, and the sync side reports it.
     pub fn bury(&mut self, generation: u64, stated: &[Spent]) -> Vec<Buried> {
@@ -219,7 +161,12 @@ impl Slot {
     }
 
     /// Whether every limit has room for its part.
-    fn check(&self, demands: &[Demand], now: UnixMillis, terms: &Terms) -> Result<(), Short> {
+    pub(super) fn check(
+        &self,
+        demands: &[Demand],
+        now: UnixMillis,
+        terms: &Terms,
+    ) -> Result<(), Short> {
         // Of several reasons the one that keeps the request out longest.
         let mut longest: Option<(Reason, UnixMillis, usize)> = None;
         for demand in demands {
@@ -244,30 +191,6 @@ impl Slot {
             Some((Reason::Stale, _, place)) => Err(Short::Stale(place)),
             None => Ok(()),
         }
-    }
-
-    /// The same for the window before and the next one, where the backend may be.
-    fn check_edges(
-        &self,
-        demands: &[Demand],
-        now: UnixMillis,
-        skew: Skew,
-        terms: &Terms,
-    ) -> Result<(), Short> {
-        for demand in demands {
-            let Some(limit) = self.limits.get(demand.limit) else {
-                return Err(Short::Unusable);
-            };
-            let is_early = now < limit.window.start.plus_ms(skew.behind_ms);
-            let is_late = limit.window.is_over(now.plus_ms(skew.ahead_ms));
-            let next = limit.carry.saturating_add(demand.amount);
-            if is_early && limit.before.left(now) < demand.amount
-                || is_late && limit.next_cap(terms) < next
-            {
-                return Err(Short::Empty(demand.limit));
-            }
-        }
-        Ok(())
     }
 
     /// Takes back the tokens of this life and of windows that go on, and says how many of each limit.
@@ -312,105 +235,5 @@ impl Slot {
             told: vec![0; self.limits.len()],
         });
         Ok(self.holders.len() - 1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::CredentialKind;
-    use crate::lease::slot::{Source, Tag};
-    use crate::lease::terms::Delays;
-    use crate::record::LimitReading;
-    use crate::time::Period;
-
-    /// Half past a minute.
-    const NOW: UnixMillis = UnixMillis(1_935_742_830_000);
-    const START: UnixMillis = UnixMillis(NOW.0 + 30_000);
-    const SKEW: Skew = Skew {
-        behind_ms: 1_000,
-        ahead_ms: 2_000,
-    };
-
-    fn terms() -> Terms {
-        let delays = Delays {
-            epoch_ms: 500,
-            tick_ms: 100,
-            rtt_ms: 50,
-            settle_ms: 300,
-        };
-        Terms::new(1, 0, delays, 600_000)
-    }
-
-    fn reading(current: u64, at: UnixMillis) -> LimitReading {
-        LimitReading {
-            metric: "hits".to_owned(),
-            period: Period::Minute,
-            window: Period::Minute.window(at),
-            max: 10,
-            current,
-        }
-    }
-
-    fn install(slot: Option<Slot>, reading: LimitReading, asked_at: UnixMillis) -> Slot {
-        let source = Source {
-            tag: Tag::of(["c", "a", ""], "1", CredentialKind::AppId, "x"),
-            limits: &[reading],
-            asked_at,
-        };
-        Slot::install(slot, source, &[], asked_at, &terms()).expect("a newer reading")
-    }
-
-    fn reserve(slot: &mut Slot, amount: u64, now: UnixMillis) -> Result<(), Short> {
-        let demands = [Demand { limit: 0, amount }];
-        slot.reserve(&demands, now, SKEW, &terms())
-    }
-
-    #[test]
-    fn a_call_after_an_edge_needs_room_in_the_window_before() {
-        let mut slot = install(None, reading(3, NOW), NOW);
-        assert_eq!(reserve(&mut slot, 5, NOW), Ok(()));
-        let early = START.plus_ms(999);
-        assert_eq!(reserve(&mut slot, 3, early), Err(Short::Empty(0)));
-        assert_eq!(reserve(&mut slot, 1, early), Ok(()));
-        assert_eq!(reserve(&mut slot, 1, early), Ok(()));
-        assert_eq!(reserve(&mut slot, 1, early), Err(Short::Empty(0)));
-        assert_eq!(reserve(&mut slot, 8, START.plus_ms(1_000)), Ok(()));
-    }
-
-    #[test]
-    fn a_window_that_nobody_saw_has_all_of_its_room() {
-        let mut slot = install(None, reading(3, NOW), NOW);
-        assert_eq!(reserve(&mut slot, 7, NOW), Ok(()));
-        let later = START.plus_ms(60_000);
-        assert_eq!(reserve(&mut slot, 10, later), Ok(()));
-    }
-
-    #[test]
-    fn a_backend_that_is_in_the_window_counts_nothing_for_the_one_before() {
-        let mut slot = install(None, reading(3, NOW), NOW);
-        assert_eq!(reserve(&mut slot, 7, NOW), Ok(()));
-        assert_eq!(reserve(&mut slot, 1, START), Err(Short::Empty(0)));
-        let at = START.plus_ms(1);
-        let mut slot = install(Some(slot), reading(0, at), at);
-        assert_eq!(reserve(&mut slot, 10, at), Ok(()));
-        // The first reading says where the backend is, too.
-        let mut early = install(None, reading(0, at), at);
-        assert_eq!(reserve(&mut early, 10, at), Ok(()));
-        let mut late = install(None, reading(9, NOW), at);
-        assert_eq!(reserve(&mut late, 2, at), Err(Short::Empty(0)));
-        assert_eq!(reserve(&mut late, 1, at), Ok(()));
-    }
-
-    #[test]
-    fn a_call_before_an_edge_counts_for_the_next_window_too() {
-        let mut slot = install(None, reading(3, NOW), NOW);
-        let late = UnixMillis(START.0 - 2_000);
-        assert_eq!(reserve(&mut slot, 5, late), Ok(()));
-        assert_eq!(
-            reserve(&mut slot, 6, START.plus_ms(1_000)),
-            Err(Short::Empty(0))
-        );
-        assert_eq!(reserve(&mut slot, 5, START.plus_ms(1_000)), Ok(()));
     }
 }
