@@ -10,7 +10,7 @@
 use super::charge::{self, Charge};
 use super::{Lifetimes, Reading, Record, Uncovered};
 use crate::quota::{Demand, Limit};
-use crate::time::{Period, UnixMillis};
+use crate::time::{Period, UnixMillis, Window};
 use crate::usage::Usage;
 
 /// What a record held before a new answer.
@@ -31,9 +31,37 @@ impl Record {
         answered: UnixMillis,
         lifetimes: Lifetimes,
     ) {
+        if reading.started < self.started {
+            self.reread_older(reading, own);
+        } else {
+            self.reread_newer(reading, metrics, lifetimes);
+        }
+        self.unsettled.note(own, answered);
+        self.started = self.started.max(reading.started);
+        self.life.prolong(reading.started, lifetimes);
+    }
+
+    /// The limits and keys that are here are newer than those of the answer, which may lack its usage.
+    fn reread_older(&mut self, reading: &Reading, own: &Usage) {
+        let own = self.demands_of(own);
+        for (place, (limit, name)) in self.limits.iter_mut().zip(&self.names).enumerate() {
+            match shown(reading, name, limit) {
+                Some((window, current)) if window.start > limit.window.start => {
+                    enter(limit, window, current);
+                }
+                Some((window, _)) if window.start < limit.window.start => {}
+                _ => limit.reading = limit.reading.saturating_add(amount_of(&own, place)),
+            }
+        }
+    }
+
+    fn reread_newer<'a>(
+        &mut self,
+        reading: &Reading,
+        metrics: impl IntoIterator<Item = &'a str>,
+        lifetimes: Lifetimes,
+    ) {
         let before = self.replace_limits(reading, metrics);
-        let is_older = reading.started < self.started;
-        let own_demands = self.demands_of(own);
         let lacking = self.unsettled.lacking(reading.started, lifetimes.settle_ms);
         let lacking = self.demands_of(&lacking);
         for place in 0..self.limits.len() {
@@ -49,16 +77,9 @@ impl Record {
                 *limit = keep(old, limit);
             } else if old.window.start == limit.window.start {
                 limit.ahead = old.ahead;
-                limit.reading = if is_older {
-                    old.reading.saturating_add(amount_of(&own_demands, place))
-                } else {
-                    limit.reading.saturating_add(amount_of(&lacking, place))
-                };
+                limit.reading = limit.reading.saturating_add(amount_of(&lacking, place));
             }
         }
-        self.unsettled.note(own, answered);
-        self.started = self.started.max(reading.started);
-        self.life.prolong(reading.started, lifetimes);
     }
 
     /// Takes over the answer to a refresh.
@@ -69,8 +90,54 @@ impl Record {
         uncovered: &Uncovered,
         lifetimes: Lifetimes,
     ) {
+        let mut again = false;
+        if reading.started < self.started {
+            self.refresh_older(reading, metrics.clone(), uncovered);
+        } else {
+            again = self.refresh_newer(reading, metrics.clone(), uncovered, lifetimes);
+        }
+        self.cover(metrics, uncovered);
+        self.started = self.started.max(reading.started);
+        self.life.prolong(reading.started, lifetimes);
+        if again {
+            self.life
+                .refresh_at(reading.started.plus_ms(lifetimes.settle_ms));
+        }
+    }
+
+    /// The reading that is here began later, so it covers at least as much. Its limits and keys are newer.
+    fn refresh_older<'a>(
+        &mut self,
+        reading: &Reading,
+        metrics: impl Clone + IntoIterator<Item = &'a str>,
+        uncovered: &Uncovered,
+    ) {
+        for place in 0..self.limits.len() {
+            let ahead = self.ahead(place, metrics.clone(), uncovered);
+            let Some((limit, name)) = self.limits.get_mut(place).zip(self.names.get(place)) else {
+                continue;
+            };
+            match shown(reading, name, limit) {
+                Some((window, current)) if window.start > limit.window.start => {
+                    enter(limit, window, current);
+                }
+                Some((window, _)) if window.start == limit.window.start => {
+                    limit.ahead = limit.ahead.min(ahead);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Says whether the reading may lack usage of this worker, so that another one is due soon.
+    fn refresh_newer<'a>(
+        &mut self,
+        reading: &Reading,
+        metrics: impl Clone + IntoIterator<Item = &'a str>,
+        uncovered: &Uncovered,
+        lifetimes: Lifetimes,
+    ) -> bool {
         let before = self.replace_limits(reading, metrics.clone());
-        let is_older = reading.started < self.started;
         let lacking = self.unsettled.lacking(reading.started, lifetimes.settle_ms);
         let lacking = self.demands_of(&lacking);
         let mut again = false;
@@ -99,10 +166,7 @@ impl Record {
                 limit.ahead = ahead.min(old.ahead);
             }
             let lacks = amount_of(&lacking, place);
-            if is_older {
-                // The reading that is here began later, so it covers at least as much.
-                limit.reading = old.reading;
-            } else if lacks > 0 {
+            if lacks > 0 {
                 limit.reading = limit.reading.saturating_add(lacks);
                 again = true;
                 if old.counter() < limit.counter() {
@@ -110,13 +174,7 @@ impl Record {
                 }
             }
         }
-        self.cover(metrics, uncovered);
-        self.started = self.started.max(reading.started);
-        self.life.prolong(reading.started, lifetimes);
-        if again {
-            self.life
-                .refresh_at(reading.started.plus_ms(lifetimes.settle_ms));
-        }
+        again
     }
 
     /// Puts the limits, charges and keys of `reading` in place and returns what was there.
@@ -217,6 +275,20 @@ impl Before {
             .map(|place| charge::contributors(&self.charges, place))
             .unwrap_or_default()
     }
+}
+
+/// The window and the counter that a reading shows of the same limit.
+fn shown(reading: &Reading, name: &str, limit: &Limit) -> Option<(Window, u64)> {
+    let mut limits = reading.limits.iter();
+    let shown = limits.find(|shown| shown.metric == name && shown.period == limit.period)?;
+    Some((shown.window, shown.current))
+}
+
+/// A window that this worker has not counted in yet.
+fn enter(limit: &mut Limit, window: Window, current: u64) {
+    limit.window = window;
+    limit.reading = current;
+    limit.ahead = 0;
 }
 
 /// The counter as it was, below the limit as it is now.
