@@ -320,6 +320,11 @@ fn errors_of_the_protocol_are_definite() {
     );
     check(422, "<error code=\"not_valid_data\"/>", "not_valid_data");
     check(400, "<error code=\"bad_request\"></error>", "bad_request");
+    check(
+        403,
+        &format!("{DECLARATION}\r\n  <!-- proxy -->\n<error code=\"user_key_invalid\"/>"),
+        "user_key_invalid",
+    );
 }
 
 #[test]

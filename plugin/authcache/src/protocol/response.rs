@@ -7,7 +7,7 @@
 use thiserror::Error;
 
 use super::status;
-use super::xml::{Document, Node};
+use super::xml::Document;
 use crate::ids::AppKey;
 use crate::time::{Period, TimestampError, Window};
 
@@ -229,12 +229,7 @@ fn refusal(status: u16, body: &[u8]) -> Result<String, ResponseError> {
         element: "error",
         problem,
     };
-    let Node::Open(tag) = document.next()? else {
-        return Err(problem("is not there"));
-    };
-    if tag.name() != "error" {
-        return Err(problem("is not there"));
-    }
+    let tag = document.root("error")?;
     let code = tag.attribute("code")?.ok_or(problem("has no code"))?;
     let is_code = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if code.is_empty() || code.len() > MAX_CODE_BYTES || !code.bytes().all(is_code) {
