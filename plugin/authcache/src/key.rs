@@ -38,6 +38,16 @@ pub enum CredentialKind {
 #[derive(Clone, Copy)]
 pub struct HashSeed(pub u64, pub u64);
 
+impl HashSeed {
+    /// A hash of an application's hash and of a key's digest.
+    pub(crate) fn mix(self, hash: u64, digest: KeyDigest) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.0, self.1);
+        hasher.write_u64(hash);
+        hasher.write(&digest.0);
+        hasher.finish()
+    }
+}
+
 impl fmt::Debug for HashSeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HashSeed(redacted)")
@@ -228,10 +238,16 @@ impl KeyDigest {
         Self(cut(&full))
     }
 
-    /// A part of it, for hashes.
+    /// A part of it, for hashes that nobody outside has to find.
     pub(crate) fn low_bits(&self) -> u64 {
         let [low, _] = self.halves();
         low
+    }
+
+    /// The digest with these bytes.
+    #[cfg(test)]
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
     /// Eight bytes at once, which compare in a tenth of the time of single ones.

@@ -267,7 +267,7 @@ impl WorkerState {
         now: UnixMillis,
         until: UnixMillis,
     ) {
-        let hash = verdict_hash(hash, subject);
+        let hash = verdict_hash(self.seeds.hash, hash, subject);
         let same = |known: &VerdictKey| known.subject == subject && known.application.is(key);
         let verdict = Verdict { refusal, until };
         if let Some(known) = self.verdicts.find(hash, same) {
@@ -289,7 +289,7 @@ impl WorkerState {
         subject: Subject,
         now: UnixMillis,
     ) -> Option<Refusal> {
-        let hash = verdict_hash(hash, subject);
+        let hash = verdict_hash(self.seeds.hash, hash, subject);
         let same = |known: &VerdictKey| known.subject == subject && known.application.is(key);
         let verdict = *self.verdicts.find(hash, same)?;
         if now < verdict.until {
@@ -300,11 +300,34 @@ impl WorkerState {
     }
 }
 
-/// The application's hash is seeded, so nobody outside can make these collide on purpose.
-fn verdict_hash(hash: u64, subject: Subject) -> u64 {
+/// The hashes of application and key are seeded, so nobody outside can make these collide on purpose. The
+/// digest alone is not: keys whose digests have a part in common can be found.
+fn verdict_hash(seed: HashSeed, hash: u64, subject: Subject) -> u64 {
     match subject {
         Subject::Application => hash,
         Subject::Key(None) => hash.rotate_left(21) ^ 1,
-        Subject::Key(Some(digest)) => hash.rotate_left(42) ^ digest.low_bits(),
+        Subject::Key(Some(digest)) => seed.mix(hash, digest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What finds an entry is the lower half of its hash.
+    #[test]
+    fn keys_whose_digests_differ_little_have_hashes_that_have_nothing_in_common() {
+        let digest = |low, high: u8| {
+            let mut bytes = [0; 16];
+            bytes[0] = low;
+            bytes[15] = high;
+            Subject::Key(Some(KeyDigest::from_bytes(bytes)))
+        };
+        let hash = |seed, of| verdict_hash(seed, 7, of) as u32;
+        let seed = HashSeed(1, 2);
+        assert_ne!(hash(seed, digest(1, 0)), hash(seed, digest(1, 1)));
+        let difference = |seed, high| hash(seed, digest(1, high)) ^ hash(seed, digest(2, high));
+        assert_ne!(difference(seed, 0), difference(seed, 1));
+        assert_ne!(difference(seed, 0), difference(HashSeed(3, 4), 0));
     }
 }
