@@ -12,6 +12,8 @@ pub use pattern::{Pattern, PatternError};
 
 use thiserror::Error;
 
+use pattern::Match;
+
 use crate::ids::MetricName;
 use crate::usage::{MetricIndex, Usage};
 
@@ -138,7 +140,7 @@ impl MappingRules {
     }
 
     /// Adds to `out` what a request uses and says whether any rule matched. All matching rules add
-    /// up, in order, until one that is the last. `path` is the raw path as the router uses it,
+    /// up, in order, until one that is the last and does not match by one of several values only. `path` is the raw path as the router uses it,
     /// `query` what follows its `?`; [`MappingRules::needs_method`] says when `method` may be empty.
     pub fn usage(&self, method: &[u8], path: &[u8], query: &[u8], out: &mut Usage) -> bool {
         path::with_canonical(path, |path| self.add_matching(method, path, query, out))
@@ -153,14 +155,19 @@ impl MappingRules {
     fn add_matching(&self, method: &[u8], path: &[u8], query: &[u8], out: &mut Usage) -> bool {
         let mut matched = false;
         for rule in &self.rules {
-            if !rule.method.matches(method) || !rule.pattern.matches(path, query) {
+            if !rule.method.matches(method) {
+                continue;
+            }
+            let found = rule.pattern.matches(path, query);
+            if found == Match::No {
                 continue;
             }
             matched = true;
             for (metric, delta) in &rule.usages {
                 out.add(*metric, *delta);
             }
-            if rule.last {
+            // By another value of the same parameter a later rule may be the right one.
+            if rule.last && found == Match::Yes {
                 break;
             }
         }

@@ -279,6 +279,34 @@ fn matching_rules_add_up_until_one_is_the_last() {
     check(&rules, "PATCH", "/bus", &[("hits", 3)]);
 }
 
+/// Some upstreams take the first value of a parameter that comes twice, some the last.
+#[test]
+fn a_parameter_that_comes_with_several_values_counts_for_the_rules_of_all_of_them() {
+    let rules = [
+        last(rule("GET", "/s?of=cheap", &[("cheap", 1)])),
+        last(rule("GET", "/s?of=dear", &[("dear", 9)])),
+        rule("GET", "/s", &[("others", 5)]),
+    ];
+    let all = [("cheap", 1), ("dear", 9), ("others", 5)];
+    for (target, expected) in [
+        ("/s?of=cheap", &all[..1]),
+        ("/s?of=cheap&of=%63heap", &all[..1]),
+        ("/s?of=dear", &all[1..2]),
+        ("/s?of=cheap&of=dear", &all[..]),
+        ("/s?of=dear&of=cheap", &all[..]),
+        ("/s?of=cheap&o%66=dear", &all[..]),
+        ("/s?of=cheap&of", &[("cheap", 1), ("others", 5)]),
+        ("/s?of=else&of=other", &all[2..]),
+    ] {
+        let found = usage(&rules, "GET", target.as_bytes()).expect("a rule matches");
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(name, delta)| ((*name).to_owned(), *delta))
+            .collect();
+        assert_eq!(found, expected, "{target}");
+    }
+}
+
 #[test]
 fn methods_are_compared_without_regard_to_case() {
     let get = [rule("gEt", "/", &[("hits", 1)])];

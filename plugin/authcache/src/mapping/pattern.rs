@@ -26,6 +26,15 @@ struct Parameter {
     value: Option<Vec<u8>>,
 }
 
+/// Whether a request matches.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Match {
+    No,
+    /// A parameter came more than once, and one of its values matches. The upstream may take another one.
+    ByOneOfSeveral,
+    Yes,
+}
+
 /// Why a text is not a pattern.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
@@ -86,12 +95,13 @@ impl Pattern {
     }
 
     /// Whether a request with this path (in canonical form) and query matches.
-    pub(super) fn matches(&self, path: &[u8], query: &[u8]) -> bool {
-        self.matches_path(path)
-            && self
-                .parameters
-                .iter()
-                .all(|parameter| parameter.is_in(query))
+    pub(super) fn matches(&self, path: &[u8], query: &[u8]) -> Match {
+        if !self.matches_path(path) {
+            return Match::No;
+        }
+        let parameters = self.parameters.iter();
+        let least = parameters.map(|parameter| parameter.is_in(query)).min();
+        least.unwrap_or(Match::Yes)
     }
 
     fn matches_path(&self, path: &[u8]) -> bool {
@@ -127,14 +137,21 @@ fn skip_placeholder<'path>(rest: &'path [u8], literal: &[u8]) -> Option<&'path [
 }
 
 impl Parameter {
-    fn is_in(&self, query: &[u8]) -> bool {
-        form::parameters(query).any(|(name, value)| {
-            form::stands_for(name, &self.name)
-                && match &self.value {
-                    Some(expected) => form::stands_for(value, expected),
-                    None => true,
-                }
-        })
+    fn is_in(&self, query: &[u8]) -> Match {
+        let (mut is_there, mut is_alone) = (false, true);
+        for (name, value) in form::parameters(query) {
+            if form::stands_for(name, &self.name) {
+                let mut expected = self.value.iter();
+                let fits = expected.all(|expected| form::stands_for(value, expected));
+                is_there |= fits;
+                is_alone &= fits;
+            }
+        }
+        match (is_there, is_alone) {
+            (false, _) => Match::No,
+            (true, false) => Match::ByOneOfSeveral,
+            (true, true) => Match::Yes,
+        }
     }
 }
 
