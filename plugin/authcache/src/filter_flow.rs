@@ -17,6 +17,7 @@ mod joint;
 mod leases;
 mod listed;
 mod outage;
+mod refreshes;
 mod unique;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,6 +1,6 @@
 //! What answers of the backend do to the cache and to those who waited.
 //!
-//! Owns the outcome of flights and of refreshes. Must not know how an answer came.
+//! Owns the outcome of flights. Must not know how an answer came.
 
 use std::rc::Rc;
 
@@ -18,7 +18,6 @@ use crate::reply::{Denial, DenialKind};
 use crate::service::ServedService;
 use crate::time::UnixMillis;
 use crate::usage::Usage;
-use crate::wire::{RefreshMessage, RefreshOutcome};
 use crate::worker::{Subject, WorkerState};
 
 /// What an answer means for those who waited beside the one who asked.
@@ -102,42 +101,6 @@ impl FilterFlow {
             resumptions.extend(resolution.map(|resolution| Resumption { stream, resolution }));
         }
         resumptions
-    }
-
-    /// Takes what the sync side learned.
-    pub fn on_refresh(&self, worker: &mut WorkerState, message: &RefreshMessage, now: UnixMillis) {
-        if message.generation != worker.generation() {
-            return;
-        }
-        let Some(served) = worker.services.find(message.service).cloned() else {
-            return;
-        };
-        let key = KeyRef {
-            scope: &served.scope,
-            kind: message.kind,
-            credential: &message.credential,
-        };
-        let application = (key.hash(), key);
-        match &message.outcome {
-            RefreshOutcome::Refused(refusal) => {
-                self.note_refusal(worker, application, None, *refusal, now);
-            }
-            RefreshOutcome::Reading { reading, uncovered } => {
-                let lifetimes = self.lifetimes(worker);
-                let names = served.metric_names();
-                if let Some(record) = worker.leased.peek_mut(application.0, |known| known.is(key)) {
-                    let plan = worker.plans.find(served.number, reading, names);
-                    record.refresh(plan, reading, lifetimes);
-                    return;
-                }
-                let record = worker
-                    .records
-                    .peek_mut(application.0, |known| known.is(key));
-                if let Some(record) = record {
-                    record.refresh(reading, names, uncovered, lifetimes);
-                }
-            }
-        }
     }
 
     /// Brings the cache up to date. Returns the denial of the one who asked, if it is one, and what
